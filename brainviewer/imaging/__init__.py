@@ -1,0 +1,1 @@
+"""Frozen types and pure functions on arrays: numpy, OpenCV and SciPy only."""

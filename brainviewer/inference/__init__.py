@@ -1,0 +1,1 @@
+"""The two networks at work: preprocessing, engines, bundles, analysis."""

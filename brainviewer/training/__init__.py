@@ -1,0 +1,1 @@
+"""Training and evaluation of the two networks. Nothing here is imported by the viewer, except `run` (standard library only)."""

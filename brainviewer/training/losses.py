@@ -1,0 +1,53 @@
+"""Overlap losses, written with `keras.ops` so that they run on every Keras backend.
+
+All take masks of shape (N, H, W, 1), reference 0 or 1 and prediction 0..1, and are computed over the whole batch: a slice without tumour
+has no overlap of its own to be judged by, but its false pixels count in the batch's.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+SMOOTH = 1.0
+"""Pixels added above and below, so that an empty batch gives an index of 1."""
+
+
+def tversky_index(reference: object, predicted: object, alpha: float = 0.7) -> object:
+    """Tversky index TP / (TP + alpha FN + (1 - alpha) FP), a scalar (Salehi et al. 2017); alpha 0.5 is the Dice coefficient."""
+    reference = ops.cast(reference, "float32")
+    predicted = ops.cast(predicted, "float32")
+    hit = ops.sum(reference * predicted)
+    missed = ops.sum(reference * (1.0 - predicted))
+    false = ops.sum((1.0 - reference) * predicted)
+    return (hit + SMOOTH) / (hit + alpha * missed + (1.0 - alpha) * false + SMOOTH)
+
+
+def tversky(reference: object, predicted: object, alpha: float = 0.7) -> object:
+    """1 - Tversky index."""
+    return 1.0 - tversky_index(reference, predicted, alpha)
+
+
+def dice(reference: object, predicted: object) -> object:
+    """1 - Dice coefficient."""
+    return tversky(reference, predicted, 0.5)
+
+
+def focal_tversky(reference: object, predicted: object, alpha: float = 0.7, exponent: float = 0.75) -> object:
+    """Focal Tversky loss (1 - index) ** exponent (Abraham and Khan 2018)."""
+    # A floor keeps the gradient of x ** 0.75 finite at a perfect batch.
+    return ops.power(ops.maximum(tversky(reference, predicted, alpha), 1e-6), exponent)
+
+
+def focal_tversky_and_crossentropy(reference: object, predicted: object) -> object:
+    """Focal Tversky for the overlap plus binary cross-entropy, which keeps empty slices quiet and probabilities honest."""
+    crossentropy = ops.mean(keras.losses.binary_crossentropy(ops.cast(reference, "float32"), predicted))
+    return focal_tversky(reference, predicted) + crossentropy
+
+
+LOSSES = {
+    "tversky": tversky,
+    "dice": dice,
+    "focal_tversky": focal_tversky,
+    "focal_tversky_and_crossentropy": focal_tversky_and_crossentropy,
+}

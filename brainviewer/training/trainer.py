@@ -1,0 +1,345 @@
+"""One training run, from its folder: builds, resumes, fits, keeps the best, stops when asked.
+
+Backend-neutral: Keras 3 and NumPy batches. What happens in an epoch depends only on the seed, the epoch's number and the weights, so a run
+that was killed goes on from its last checkpoint as if nothing had been.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..errors import TrainingError
+from . import data, losses, networks
+from .augment import augment
+from .run import Run, TrainConfig, write_atomic
+
+AUXILIARY_STRIDE = 8
+STEP_EVENT_S = 2.0
+
+
+class Batches(keras.utils.PyDataset):
+    """The batches of one epoch: which slices, in which order and how changed follows from seed and epoch alone."""
+
+    def __init__(self, slices: data.Slices, positions: np.ndarray, config: TrainConfig, epoch: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=6)
+        self.slices, self.config, self.epoch = slices, config, epoch
+        rng = np.random.default_rng((config.seed, epoch))
+        labels = slices.labels[positions]
+        positive, negative = positions[labels], positions[~labels]
+        if config.negatives > 0:
+            count = min(len(negative), round(config.negatives * len(positive)))
+            negative = rng.choice(negative, count, replace=False)
+        self.order = rng.permutation(np.concatenate([positive, negative]))
+
+    def __len__(self) -> int:
+        return max(1, len(self.order) // self.config.batch)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        config = self.config
+        rng = np.random.default_rng((config.seed, self.epoch, number))
+        chosen = self.order[number * config.batch : (number + 1) * config.batch]
+        pairs = [
+            augment(self.slices.images[n].astype(np.float32), self.slices.masks[n], rng, config.strength, config.substitution) for n in chosen
+        ]
+        images, masks = (np.stack(side) for side in zip(*pairs, strict=True))
+        return images, targets(config, masks)
+
+
+def targets(config: TrainConfig, masks: np.ndarray) -> dict[str, np.ndarray]:
+    """What the networks should answer for masks (N, S, S) uint8."""
+    masks = masks.astype(np.float32)
+    if config.task == "segment":
+        return {"probability": masks[..., np.newaxis]}
+    positive = masks.any(axis=(1, 2))
+    answer = {"probability": np.stack([~positive, positive], axis=-1).astype(np.float32)}
+    if config.auxiliary > 0:
+        n, size, _ = masks.shape
+        cells = size // AUXILIARY_STRIDE
+        answer["mask"] = masks.reshape(n, cells, AUXILIARY_STRIDE, cells, AUXILIARY_STRIDE).mean(axis=(2, 4))[..., np.newaxis]
+    return answer
+
+
+def build(config: TrainConfig, size: int) -> keras.Model:
+    """The network of a task at an input size, not yet trained."""
+    if config.task == "segment":
+        return networks.resunet((size, size, 3))
+    return networks.resnet50_classifier((size, size, 3), auxiliary=config.auxiliary > 0)
+
+
+def compile_model(model: keras.Model, config: TrainConfig, total_steps: int) -> None:
+    """Adam with decoupled weight decay, a short warm-up and a cosine down to nothing over the whole run."""
+    warmup = round(config.warmup * total_steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        1e-6 if warmup else config.learning_rate,
+        max(1, total_steps - warmup),
+        alpha=0.001,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
+    if config.task == "segment":
+        loss, weights = {"probability": losses.LOSSES[config.loss]}, None
+    else:
+        loss = {"probability": "categorical_crossentropy"}
+        weights = {"probability": 1.0}
+        if config.auxiliary > 0:
+            loss["mask"] = losses.focal_tversky_and_crossentropy
+            weights["mask"] = config.auxiliary
+    model.compile(optimizer=optimizer, loss=loss, loss_weights=weights)
+    optimizer.build(model.trainable_variables)
+
+
+class RunCallback(keras.callbacks.Callback):
+    """Writes step events and looks for the wish to stop after every batch."""
+
+    def __init__(self, run: Run, epoch: int, steps: int, first_step: int, total_steps: int) -> None:
+        super().__init__()
+        self.run, self.epoch, self.steps, self.first_step, self.total_steps = run, epoch, steps, first_step, total_steps
+        self.started = self.last = time.monotonic()
+        self.stopped = False
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.run.stop_asked():
+            self.stopped = True
+            self.model.stop_training = True
+        now = time.monotonic()
+        if now - self.last >= STEP_EVENT_S:
+            self.last = now
+            pace = (now - self.started) / (batch + 1)
+            left = pace * (self.total_steps - self.first_step - batch - 1)
+            self.run.log("step", self.epoch, batch + 1, steps=self.steps, left_s=round(left), **rounded(logs or {}))
+
+
+def train(run: Run, on_epoch: Callable[[dict], None] = lambda logs: None) -> None:
+    """Starts or resumes the run in its folder and trains to its end, to early stopping, or until `run.stop_file` appears.
+
+    The best weights are in `checkpoints/best.npz` then.
+
+    Raises:
+        TrainingError: when another process trains there, the data cannot be used, or a checkpoint is of another network.
+    """
+    config = run.config()
+    run.acquire()
+    try:
+        _train(run, config, on_epoch)
+    finally:
+        run.release()
+
+
+def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> None:
+    keras.mixed_precision.set_global_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    cases = data.index(Path(config.data), excluded(config))
+    state = Checkpoint(run.checkpoints)
+    done = state.read()
+    run.log("resumed" if done else "started", done["epoch"] if done else 0, patients=len(cases), backend=keras.backend.backend())
+    history = done["history"] if done else []
+
+    sizes = [phase.size for phase in config.phases for _ in range(phase.epochs)]
+    model = slices = None
+    for epoch in range(done["epoch"] if done else 0, config.epochs):
+        if slices is None or slices.images.shape[1] != sizes[epoch]:
+            slices = data.load(cases, sizes[epoch])
+            training, validation = positions(config, cases, slices)
+            write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
+            steps = len(Batches(slices, training, config, 0))
+            fresh = build(config, sizes[epoch])
+            compile_model(fresh, config, steps * config.epochs)
+            if model is not None:
+                assign(fresh.variables, [np.asarray(v) for v in model.variables])
+                assign(fresh.optimizer.variables, [np.asarray(v) for v in model.optimizer.variables])
+            elif done:
+                state.restore(fresh)
+            else:
+                start(fresh, config, run)
+            model = fresh
+        callback = RunCallback(run, epoch, steps, epoch * steps, config.epochs * steps)
+        before = time.monotonic()
+        fitted = model.fit(Batches(slices, training, config, epoch), verbose=0, callbacks=[callback])
+        if callback.stopped:
+            run.log("stopped", epoch, reason="asked")
+            break
+        scores = validate(model, config, slices, validation)
+        logs = rounded({k: v[-1] for k, v in fitted.history.items()} | scores | {"seconds": time.monotonic() - before, "size": sizes[epoch]})
+        history.append(logs)
+        # Scores at different input sizes cannot be compared: the best is sought within the last size only.
+        comparable = [h["score"] for h, s in zip(history, sizes, strict=False) if s == sizes[epoch]]
+        if comparable[-1] >= max(comparable):
+            state.write_best(model, epoch, logs)
+        state.write(model, epoch + 1, history)
+        run.log("epoch", epoch, steps, **logs)
+        on_epoch(logs)
+        if sizes[epoch] == sizes[-1] and len(comparable) - 1 - int(np.argmax(comparable)) >= config.patience:
+            run.log("stopped", epoch, reason="no better for a while")
+            break
+    else:
+        run.log("finished", config.epochs)
+
+
+def excluded(config: TrainConfig) -> list[str]:
+    """Patients that this run must never see."""
+    if not config.exclude:
+        return []
+    try:
+        return Path(config.exclude).read_text().split()
+    except OSError as error:
+        raise TrainingError(f'The list of patients to leave out, "{config.exclude}", cannot be read ({error.strerror}).') from None
+
+
+def positions(config: TrainConfig, cases: list[data.Case], slices: data.Slices) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and the validation slices."""
+    if config.split == "patient":
+        train, validation = data.split_patients(cases, config.validation, config.seed)
+        return np.flatnonzero(np.isin(slices.cases, train)), np.flatnonzero(np.isin(slices.cases, validation))
+    if config.split == "slice_leaky":
+        train, validation, _ = data.split_slices_leaky(slices.labels, 0.15, 0.15, config.seed)
+        return train, validation
+    raise TrainingError(f'The split "{config.split}" is not known.', "Known are: patient, slice_leaky.")
+
+
+def split_names(config: TrainConfig, cases: list[data.Case], slices: data.Slices, training: np.ndarray, validation: np.ndarray) -> dict:
+    """What is stored of the split: patients where it is by patient, slice numbers where it leaks."""
+    if config.split == "patient":
+        sides = {"train": training, "validation": validation}
+        return {side: [cases[n].patient for n in sorted(set(slices.cases[where].tolist()))] for side, where in sides.items()}
+    return {"train": training.tolist(), "validation": validation.tolist()}
+
+
+def start(model: keras.Model, config: TrainConfig, run: Run) -> None:
+    """Gives a new network its starting weights."""
+    if config.start == "none":
+        return
+    if config.start == "imagenet":
+        if config.task != "classify":
+            raise TrainingError("Only the classifier can start from ImageNet weights.", "Use start: none, or a bundle.")
+        networks.load_imagenet(model, imagenet_file(config, run))
+        return
+    raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle.")
+
+
+def imagenet_file(config: TrainConfig, run: Run) -> Path:
+    """ResNet50's ImageNet weights: the given file, the user's Keras cache, or Keras' own download; says which."""
+    if config.imagenet:
+        if not Path(config.imagenet).is_file():
+            raise TrainingError(f'The ImageNet weights "{config.imagenet}" do not exist.')
+        run.log("note", text=f"ImageNet weights from {config.imagenet}")
+        return Path(config.imagenet)
+    cached = Path.home() / ".keras" / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    source = "Keras' cache" if cached.is_file() else "a download by Keras"
+    try:
+        whole = keras.applications.ResNet50(include_top=False, weights="imagenet")
+    except Exception as error:  # noqa: BLE001 - Keras raises whatever its download raised
+        raise TrainingError(
+            f"ResNet50's ImageNet weights could not be downloaded ({error}).", "Give a .weights.h5 file of them, or start from a bundle."
+        ) from None
+    run.log("note", text=f"ImageNet weights from {source}")
+    file = run.folder / "imagenet.weights.h5"
+    whole.save_weights(file)
+    return file
+
+
+def validate(model: keras.Model, config: TrainConfig, slices: data.Slices, where: np.ndarray) -> dict[str, float]:
+    """Scores on held-out slices; `score` is the one that decides which epoch is the best."""
+    answers = predict(model, slices.images[where])
+    reference, cases = slices.masks[where], slices.cases[where]
+    if config.task == "segment":
+        found = answers[..., 0] >= 0.5
+        dices = [dice(found[cases == case], reference[cases == case]) for case in np.unique(cases)]
+        return {"val_dice": float(np.mean(dices)), "val_dice_median": float(np.median(dices)), "score": float(np.mean(dices))}
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    labels = reference.any(axis=(1, 2))
+    p = answers[:, 1]
+    auc = float(roc_auc_score(labels, p)) if 0 < labels.sum() < len(labels) else float("nan")
+    accuracy = float(np.mean((p >= 0.5) == labels))
+    return {"val_accuracy": accuracy, "val_auc": auc, "val_loss": float(log_loss(labels, p, labels=[0, 1])), "score": accuracy + auc}
+
+
+def predict(model: keras.Model, images: np.ndarray, batch: int = 16) -> np.ndarray:
+    """The network's `probability` for images (N, S, S, 3), in batches."""
+    return np.concatenate([np.asarray(model.predict_on_batch(images[n : n + batch].astype(np.float32))["probability"]) for n in range(0, len(images), batch)])
+
+
+def dice(found: np.ndarray, reference: np.ndarray) -> float:
+    """2|A and B| / (|A| + |B|) over all voxels, 1 where both are empty."""
+    both = int(np.count_nonzero(found)) + int(np.count_nonzero(reference))
+    return 2 * int(np.count_nonzero(found & (reference > 0))) / both if both else 1.0
+
+
+def rounded(logs: dict) -> dict:
+    return {key: round(float(value), 5) for key, value in logs.items()}
+
+
+def assign(variables: list, values: list[np.ndarray]) -> None:
+    """Gives variables their values, in order.
+
+    Raises:
+        TrainingError: where number or shapes differ.
+    """
+    if len(variables) != len(values) or any(tuple(v.shape) != np.shape(x) for v, x in zip(variables, values, strict=True)):
+        raise TrainingError("The checkpoint belongs to another network.", "Start a new run in another folder.")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+class Checkpoint:
+    """Everything a run needs to go on, in one file an epoch: weights, random states, optimiser, history. Two are kept, and the best."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.best = folder / "best.npz"
+
+    def files(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch-*.npz"))
+
+    def read(self) -> dict | None:
+        """State of the newest whole checkpoint: `epoch` (the next one) and `history`; None at the start."""
+        for file in reversed(self.files()):
+            try:
+                with np.load(file, allow_pickle=False) as stored:
+                    return json.loads(str(stored["state"]))
+            except (OSError, ValueError, KeyError):
+                continue
+        return None
+
+    def restore(self, model: keras.Model) -> None:
+        for file in reversed(self.files()):
+            try:
+                with np.load(file, allow_pickle=False) as stored:
+                    values = {kind: [stored[name] for name in sorted(stored.files) if name.startswith(kind)] for kind in ("model", "optimizer")}
+            except (OSError, ValueError):
+                continue
+            assign(model.variables, values["model"])
+            assign(model.optimizer.variables, values["optimizer"])
+            return
+
+    def write(self, model: keras.Model, epoch: int, history: list[dict]) -> None:
+        arrays = {f"model{n:04}": np.asarray(v) for n, v in enumerate(model.variables)}
+        arrays |= {f"optimizer{n:04}": np.asarray(v) for n, v in enumerate(model.optimizer.variables)}
+        save_arrays(self.folder / f"epoch-{epoch:04}.npz", arrays, {"epoch": epoch, "history": history})
+        for old in self.files()[:-2]:
+            old.unlink()
+
+    def write_best(self, model: keras.Model, epoch: int, logs: dict) -> None:
+        save_arrays(self.best, {v.path: np.asarray(v) for v in model.variables}, {"epoch": epoch, "logs": logs})
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
+    """An `.npz` with a JSON text beside the arrays, written aside, synced and renamed."""
+    aside = path.with_suffix(".partial")
+    try:
+        with aside.open("wb") as file:
+            np.savez(file, state=np.array(json.dumps(state)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise TrainingError(f'The checkpoint "{path}" could not be written ({error.strerror}).', "Free some space and resume the run.") from None
