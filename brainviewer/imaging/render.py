@@ -1,0 +1,89 @@
+"""The one drawing function: screen, exported pictures, films and tests all call `compose`."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .prediction import SKY_BLUE, OverlayStyle
+from .volume import Volume, Window
+
+SHOWS = ("flair", "pre", "post", "composite")
+
+
+def windows_of(volume: Volume) -> tuple[Window, ...]:
+    """The automatic window of each channel: the file's own where it has one, else percentiles of the volume."""
+    if volume.window is not None and volume.voxels.shape[-1] == 1:
+        return (Window(*volume.window),)
+    return tuple(Window.auto(volume.voxels[..., channel]) for channel in range(volume.voxels.shape[-1]))
+
+
+def background(volume: Volume, z: int, windows: tuple[Window, ...], show: str = "flair") -> np.ndarray:
+    """One slice as a picture without overlay.
+
+    Args:
+        volume: the scan.
+        z: displayed index.
+        windows: one a channel.
+        show: "flair", "pre", "post" in grey, or "composite" in colour; scans that are not composed have one way to be shown.
+
+    Returns:
+        (Y, X, 3) uint8 RGB.
+    """
+    slice_ = volume[z]
+    if volume.voxels.shape[-1] == 1:
+        grey = windows[0].apply(slice_[..., 0])
+        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    if volume.composed and show != "composite":
+        channel = volume.channels.index(show)
+        grey = windows[channel].apply(slice_[..., channel])
+        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    return np.stack([windows[channel].apply(slice_[..., channel]) for channel in range(3)], axis=-1)
+
+
+def compose(picture: np.ndarray, mask: np.ndarray | None, style: OverlayStyle, reference: np.ndarray | None = None) -> np.ndarray:
+    """A slice with its overlays.
+
+    Args:
+        picture: (Y, X, 3) uint8 RGB from `background`.
+        mask: (Y, X) bool predicted mask, or None.
+        style: how it is drawn.
+        reference: (Y, X) bool mask that came with the scan, drawn as a sky blue outline, or None.
+
+    Returns:
+        (Y, X, 3) uint8 RGB, a new array; the given picture where nothing is drawn.
+    """
+    result = picture
+    if mask is not None and mask.any() and style.opacity > 0:
+        result = _paint(result, border(mask) if style.outline else mask, style.rgb, style.opacity)
+    if reference is not None and reference.any():
+        result = _paint(result, border(reference), SKY_BLUE, 1.0)
+    return result.copy() if result is picture else result
+
+
+def border(mask: np.ndarray) -> np.ndarray:
+    """(Y, X) bool: the pixels of a mask that touch the outside (4-neighbours); the picture's edge counts as outside."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    inner = cv2.erode(mask.astype(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return mask & (inner == 0)
+
+
+def _paint(picture: np.ndarray, where: np.ndarray, rgb: tuple[int, int, int], opacity: float) -> np.ndarray:
+    """Mixes a colour into some pixels, in whole-number arithmetic, so that every machine gives the same bytes."""
+    weight = round(opacity * 256)
+    result = picture.copy()
+    pixels = picture[where].astype(np.int32)
+    result[where] = ((pixels * (256 - weight) + np.array(rgb, np.int32) * weight + 128) >> 8).astype(np.uint8)
+    return result
+
+
+def heatmap(picture: np.ndarray, probability: np.ndarray, opacity: float) -> np.ndarray:
+    """(Y, X, 3) uint8: a picture under a probability map (Y, X) float32 0..1; what is improbable stays clear."""
+    colours = heat_colours()[np.clip(probability * 255, 0, 255).astype(np.uint8)]
+    weight = (np.clip(probability * 2, 0, 1) * opacity)[..., np.newaxis]
+    return (picture * (1 - weight) + colours * weight + 0.5).astype(np.uint8)
+
+
+def heat_colours() -> np.ndarray:
+    """(256, 3) uint8 RGB of the heat map, from dark to light, readable without colour vision (OpenCV's inferno)."""
+    return cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)[:, 0, ::-1].copy()
