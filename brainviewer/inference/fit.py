@@ -1,0 +1,61 @@
+"""How well a scan resembles what the models know, from the classifier's features.
+
+The bundle keeps the mean and the principal axes of the training slices' features, and the distances of its validation scans; a scan's score
+is 1 while it lies no farther out than they do and falls towards 0 beyond (Mahalanobis distance in the space of the principal axes plus the
+part that the axes cannot explain; Lee et al. 2018 use the same distance to tell foreign pictures).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .bundle import ModelBundle, Weights
+
+AMBER = 0.5
+"""Below this the user is told that the answer may mean nothing."""
+
+
+def distances(features: np.ndarray, mean: np.ndarray, axes: np.ndarray, scale: np.ndarray, rest: float) -> np.ndarray:
+    """(N,) distance of each slice's features (N, F) from the training slices.
+
+    Args:
+        mean: (F,) of the training features.
+        axes: (K, F) principal axes.
+        scale: (K,) standard deviations along them.
+        rest: standard deviation of what is left over.
+    """
+    centred = features - mean
+    along = centred @ axes.T
+    left = np.square(centred).sum(axis=1) - np.square(along).sum(axis=1)
+    return np.sqrt(np.square(along / scale).mean(axis=1) + np.maximum(left, 0) / rest**2)
+
+
+def scan_distance(values: np.ndarray) -> float:
+    """One number of a scan's slices: the median, which a few odd slices at the ends do not move."""
+    return float(np.median(values))
+
+
+def fit_of(bundle: ModelBundle, features: dict[int, np.ndarray]) -> float | None:
+    """0..1, or None where the bundle keeps no measure of it or the engine gave no features."""
+    stored = bundle.details.get("fit")
+    if not stored or not features:
+        return None
+    entry = bundle.details["files"]["fit"]
+    with np.load(bundle.path(Weights(**entry)), allow_pickle=False) as arrays:
+        values = distances(np.stack(list(features.values())), arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
+    return score(scan_distance(values), stored["known"], stored["foreign"])
+
+
+def score(distance: float, known: float, foreign: float) -> float:
+    """1 up to `known` (as far out as validation scans lie), 0.5 at `foreign`, and on towards 0, halving with every further step."""
+    if distance <= known:
+        return 1.0
+    return float(0.5 ** ((distance - known) / (foreign - known)))
+
+
+def fit_note(bundle: ModelBundle, fit: float | None) -> str:
+    """A sentence for the user where the scan does not resemble what the models know."""
+    if fit is None or fit >= AMBER:
+        return ""
+    known = bundle.details.get("fit", {}).get("words", "the MRI scans that the models were trained on")
+    return f"This scan does not resemble {known}: the models' answer may mean nothing."

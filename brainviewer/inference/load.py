@@ -1,0 +1,141 @@
+"""Which engine computes: tried in order, with the reason for each that was not taken."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import paths
+from ..errors import EngineError
+from .bundle import ModelBundle, choose_bundle
+from .engine import Engine
+
+ENGINES = ("onnx", "tensorflow")
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Models:
+    """The two networks, loaded, and what there is to say about where they run.
+
+    Attributes:
+        gpu_note: one sentence on why no GPU is used, or "" where one is.
+    """
+
+    classifier: Engine
+    segmenter: Engine
+    classify_bundle: ModelBundle
+    segment_bundle: ModelBundle
+    gpu_note: str = ""
+
+    @property
+    def engine(self) -> str:
+        return self.classifier.name
+
+    @property
+    def device(self) -> str:
+        """Where both run; both names where they differ (one of them had to leave the GPU)."""
+        both = dict.fromkeys((self.classifier.device, self.segmenter.device))
+        return " and ".join(both)
+
+    @property
+    def precision(self) -> str:
+        return self.classifier.precision
+
+    @property
+    def identities(self) -> tuple[tuple[str, str, str, str], ...]:
+        """(name, version, task, sha256 of the weights in use) of each."""
+        family = "keras" if self.engine == "tensorflow" else self.engine
+        return tuple((b.name, b.version, b.task, b.sha256(family, self.precision)) for b in (self.classify_bundle, self.segment_bundle))
+
+    def close(self) -> None:
+        self.classifier.close()
+        self.segmenter.close()
+
+
+def nvidia_present() -> bool:
+    """Whether an NVIDIA driver shows a device, without loading anything heavy."""
+    return any(Path(p).exists() for p in ("/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version"))
+
+
+def open_onnx(bundle: ModelBundle, precision: str, device: str, threads: int | None) -> Engine:
+    from .onnx_engine import OnnxEngine
+
+    return OnnxEngine(bundle, precision, device, threads)
+
+
+def open_tensorflow(bundle: ModelBundle, precision: str, device: str, threads: int | None) -> Engine:
+    from .keras_engine import KerasEngine
+
+    return KerasEngine(bundle, precision, device, threads)
+
+
+OPENERS: dict[str, Callable[[ModelBundle, str, str, int | None], Engine]] = {"onnx": open_onnx, "tensorflow": open_tensorflow}
+
+
+def engine_order(prefer: str, device: str) -> tuple[tuple[str, str], ...]:
+    """(engine, device) to try, best first: ONNX Runtime, unless only TensorFlow can reach a GPU that is there."""
+    if prefer != "auto":
+        return ((prefer, device),)
+    usual = (("onnx", device), ("tensorflow", device))
+    if device == "cpu" or not (sys.platform.startswith("linux") and nvidia_present()):
+        return usual
+    from .onnx_engine import gpu_providers
+
+    # TensorFlow comes first only for its GPU; on a CPU ONNX Runtime is faster.
+    return usual if gpu_providers() else (("tensorflow", "gpu"), *usual)
+
+
+def gpu_note(engine: Engine) -> str:
+    """Why no GPU is used, in one sentence, or "" where one is."""
+    if engine.device != "CPU":
+        return ""
+    if sys.platform == "win32":
+        return "This edition computes on the CPU; the DirectML edition of ONNX Runtime adds the GPU."
+    if sys.platform == "darwin":
+        return "No GPU is used: CoreML did not take the networks."
+    if not nvidia_present():
+        return "No GPU is used: this computer shows no NVIDIA driver."
+    return "No GPU is used: this edition has no CUDA support; install brainviewer[gpu]."
+
+
+def load_models(
+    prefer: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    folder: Path | None = None,
+    threads: int | None = None,
+) -> Models:
+    """Loads the classifier and the segmenter in use.
+
+    Args:
+        prefer: "auto", "onnx" or "tensorflow".
+        device: "auto", "cpu" or "gpu".
+        precision: "auto", "float32" or "int8".
+        folder: of models; the program's own by default.
+        threads: of the CPU; None for all cores.
+
+    Raises:
+        BundleError: if a model is missing or damaged.
+        EngineError: if no engine works; lists the reason for each.
+    """
+    folder = folder or paths.bundled_models()
+    bundles = [choose_bundle(folder, task) for task in ("classify", "segment")]
+    wanted = "float32" if precision == "auto" else precision
+    reasons = []
+    for name, where in engine_order(prefer, device):
+        opened: list[Engine] = []
+        try:
+            for bundle in bundles:
+                opened.append(OPENERS[name](bundle, wanted, where, threads))
+        except (EngineError, ImportError) as error:
+            reasons.append(f"{name}: {error.sentence if isinstance(error, EngineError) else f'not installed ({error}).'}")
+        else:
+            return Models(opened[0], opened[1], bundles[0], bundles[1], gpu_note(opened[0]))
+        finally:
+            if len(opened) < len(bundles):
+                for engine in opened:
+                    engine.close()
+    raise EngineError("The models could not be started. " + " ".join(reasons), "Run `brainviewer doctor` for details.")

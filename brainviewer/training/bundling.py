@@ -1,0 +1,211 @@
+"""From a finished run to a bundle that the viewer can use: Keras weights, ONNX and int8 ONNX, checked against each other.
+
+Kernels are kept in float16, everything else (batch-norm vectors above all: ResNet50's variances overflow float16) in float32; arithmetic
+stays float32 in both engines, which hold the very same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+
+from ..errors import TrainingError
+from ..inference import preprocess
+from ..inference.bundle import SCHEMA, hash_file
+from .run import Run, TrainConfig, write_atomic
+from .trainer import build
+
+LEAST_KERNEL = 1024
+"""Kernels with fewer values stay float32: they weigh nothing."""
+PARITY = 1e-3
+LICENCE = "CC BY-NC-SA 4.0"
+
+
+def inference_model(config: TrainConfig, weights: Path) -> keras.Model:
+    """The trained network without what served training only, kernels rounded to float16, outputs `probability` (and `features`)."""
+    keras.mixed_precision.set_global_policy("float32")
+    trained = build(config, config.phases[-1].size)
+    outputs = {"probability": trained.output["probability"] if isinstance(trained.output, dict) else trained.output}
+    if config.task == "classify":
+        outputs["features"] = trained.get_layer("features").output
+    model = keras.Model(trained.input, outputs, name=trained.name)
+    with np.load(weights, allow_pickle=False) as stored:
+        for variable in model.weights:
+            value = np.asarray(stored[variable.path], np.float32)
+            if is_kernel(variable.path, value):
+                value = value.astype(np.float16).astype(np.float32)
+            if not np.isfinite(value).all():
+                raise TrainingError(f'The weights "{variable.path}" are not finite.', "Train again with a lower learning rate.")
+            variable.assign(value)
+    return model
+
+
+def is_kernel(path: str, value: np.ndarray) -> bool:
+    return path.endswith("kernel") and value.size >= LEAST_KERNEL
+
+
+def write_keras(model: keras.Model, folder: Path) -> dict[str, str]:
+    """Architecture and weights as plain files; returns file names by role."""
+    (folder / "architecture.json").write_text(model.to_json(), encoding="utf-8")
+    arrays = {}
+    for variable in model.weights:
+        value = np.asarray(variable.value, np.float32)
+        arrays[variable.path] = value.astype(np.float16) if is_kernel(variable.path, value) else value
+    np.savez_compressed(folder / "weights.npz", **arrays)
+    return {"architecture": "architecture.json", "weights": "weights.npz"}
+
+
+def write_onnx(model: keras.Model, path: Path) -> None:
+    """ONNX with float16 kernels behind Cast nodes, which ONNX Runtime folds when it loads."""
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))
+        model.export(plain, format="onnx", verbose=False)
+        graph = onnx.load(plain)
+    halve_kernels(graph)
+    graph.producer_name = "brainviewer"
+    graph.doc_string = ""
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def halve_kernels(model: onnx.ModelProto) -> None:
+    """Stores large float32 initialisers with two or more axes as float16, each followed by a Cast to float32."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2 or int(np.prod(tensor.dims)) < LEAST_KERNEL:
+            continue
+        value = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(value, name + "_half"))
+        casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT, name=name + "_cast"))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_onnx(path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+    """All outputs for images (N, S, S, 3), one at a time."""
+    loaded = session(path)
+    names = [output.name for output in loaded.get_outputs()]
+    rows = [loaded.run(names, {loaded.get_inputs()[0].name: image[np.newaxis].astype(np.float32)}) for image in images]
+    return {name: np.concatenate([row[n] for row in rows]) for n, name in enumerate(names)}
+
+
+class _Calibration:
+    """Training slices for the quantiser, one at a time."""
+
+    def __init__(self, name: str, images: np.ndarray) -> None:
+        self.batches = iter([{name: image[np.newaxis].astype(np.float32)} for image in images])
+
+    def get_next(self) -> dict | None:
+        return next(self.batches, None)
+
+
+def write_int8(source: Path, path: Path, images: np.ndarray, keep: tuple[str, ...]) -> None:
+    """Int8 (QDQ, per channel), calibrated on images (N, S, S, 3); nodes whose name contains one of `keep` stay float32."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as scratch:
+        plain, prepared = Path(scratch) / "plain.onnx", Path(scratch) / "prepared.onnx"
+        # ONNX Runtime's own folding turns the float16 kernels back into float32 initialisers, which is what the quantiser understands.
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.optimized_model_filepath = str(plain)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        graph = onnx.load(prepared).graph
+        spared = [node.name for node in graph.node if any(part in node.name for part in keep)]
+        quantize_static(
+            str(prepared),
+            str(path),
+            _Calibration(graph.input[0].name, images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=spared,
+            extra_options={"ActivationSymmetric": False, "CalibMovingAverage": True},
+        )
+
+
+def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndarray, metrics: dict, about: dict) -> dict:
+    """Writes a bundle's files and `bundle.json` into an empty folder.
+
+    Args:
+        run: with `checkpoints/best.npz`.
+        calibration: (N, S, S, 3) training slices for the quantiser.
+        check: (N, S, S, 3) slices on which the engines must agree.
+        metrics: goes into `bundle.json`.
+        about: further entries (calibration, clean-up, training data, fit).
+
+    Returns:
+        The document written, with `parity` (largest difference of each kind of weights to Keras' float32).
+
+    Raises:
+        TrainingError: if ONNX and Keras do not agree within 1e-3.
+    """
+    config = run.config()
+    folder.mkdir(parents=True, exist_ok=True)
+    model = inference_model(config, run.checkpoints / "best.npz")
+    files = {"keras": {"float32": write_keras(model, folder)}, "onnx": {"float32": {"model": "model.onnx"}, "int8": {"model": "model-int8.onnx"}}}
+    write_onnx(model, folder / "model.onnx")
+    write_int8(folder / "model.onnx", folder / "model-int8.onnx", calibration, keep_float(config.task))
+    expected = np.concatenate([np.asarray(model(image[np.newaxis].astype(np.float32))["probability"]) for image in check])
+    parity = {
+        name: float(np.abs(run_onnx(folder / file, check)["probability"] - expected).max())
+        for name, file in (("float32", "model.onnx"), ("int8", "model-int8.onnx"))
+    }
+    if parity["float32"] > PARITY:
+        raise TrainingError(f"ONNX and Keras differ by {parity['float32']:.2g} on the same slices.", "Please report this; the model was not written.")
+    document = {
+        "schema": SCHEMA,
+        "name": config.name or model.name,
+        "version": config.version,
+        "task": config.task,
+        "input_shape": [config.phases[-1].size] * 2 + [3],
+        "preprocess": {"name": preprocess.NAME, "version": preprocess.VERSION, "size": config.phases[-1].size},
+        "labels": ["no tumour", "tumour"],
+        "threshold": 0.5,
+        "weights": {
+            engine: {
+                precision: {role: {"file": name, "sha256": hash_file(folder / name)} for role, name in roles.items()}
+                for precision, roles in by_precision.items()
+            }
+            for engine, by_precision in files.items()
+        },
+        "parity": parity,
+        "metrics": metrics,
+        "licence": LICENCE,
+        "made": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "config": {k: v for k, v in config.to_json().items() if k not in ("data", "exclude", "imagenet", "start")},
+    } | about
+    write_document(folder, document)
+    return document
+
+
+def keep_float(task: str) -> tuple[str, ...]:
+    """Parts of node names that int8 would hurt: the heads, and the first layers, whose input is the picture itself."""
+    if task == "classify":
+        return ("dense", "probability", "conv1_conv")
+    return ("probability", "stage1_1", "up1")
+
+
+def write_document(folder: Path, document: dict) -> None:
+    write_atomic(folder / "bundle.json", (json.dumps(document, indent=1) + os.linesep).encode())
