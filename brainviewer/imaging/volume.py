@@ -60,6 +60,8 @@ class Volume:
         ignored: (file, why) of what lay beside the slices and was not used.
         facts: white-listed acquisition text, no identity.
         window: (low, high) that the file asks to be shown with, or None.
+        voxel_mm: (dz, dy, dx) where the file states the size of its voxels but not how they lie in space (`affine` is None), else None.
+        refusal: a sentence that says why this must not be analysed (a mosaic of slices, say), or "".
     """
 
     voxels: np.ndarray
@@ -78,6 +80,8 @@ class Volume:
     ignored: tuple[tuple[str, str], ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     window: tuple[float, float] | None = None
+    voxel_mm: tuple[float, float, float] | None = None
+    refusal: str = ""
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 4 or self.voxels.shape[-1] not in (1, 3):
@@ -102,7 +106,7 @@ class Volume:
     def spacing(self) -> tuple[float, float, float] | None:
         """(dz, dy, dx) in mm, or None where the file says nothing."""
         if self.affine is None:
-            return None
+            return self.voxel_mm
         dx, dy, dz = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(dz), float(dy), float(dx)
 
