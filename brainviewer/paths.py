@@ -1,0 +1,75 @@
+"""Where the program's own files and the user's files lie: the only module that knows source, installed and frozen builds apart.
+
+`BRAINVIEWER_HOME` moves everything that is kept for a user into one folder. Nothing here makes a folder: whoever writes makes it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+NAME = "brainviewer"
+
+
+def bundled_models() -> Path:
+    """The folder of the models that came with the program; it is never written to."""
+    return _own("models")
+
+
+def resource(name: str) -> Path:
+    """A file or folder that came with the program, e.g. `resource("sample")`.
+
+    Args:
+        name: relative to the resources folder, with `/`.
+    """
+    return _own("resources") / name
+
+
+def _own(folder: str) -> Path:
+    """`models` or `resources`: inside the package where it is installed or frozen, beside it in a source checkout."""
+    frozen = getattr(sys, "_MEIPASS", None)
+    package = Path(frozen) / NAME if frozen else Path(__file__).resolve().parent
+    bundled = package / "_bundled" / folder
+    return bundled if frozen or bundled.is_dir() else package.parent / folder
+
+
+def user_data() -> Path:
+    """The folder of what is kept for this user: settings, runs, retrained models, logs. Absolute; it may not exist yet."""
+    home = os.environ.get("BRAINVIEWER_HOME")
+    if home:
+        return Path(home).expanduser().absolute()
+    if sys.platform == "win32":
+        return _environment("LOCALAPPDATA", Path.home() / "AppData" / "Local") / NAME
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / NAME
+    return _environment("XDG_DATA_HOME", Path.home() / ".local" / "share") / NAME
+
+
+def cache() -> Path:
+    """The folder of what can be deleted at any time and is then computed again."""
+    if os.environ.get("BRAINVIEWER_HOME") or sys.platform == "win32":
+        return user_data() / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / NAME
+    return _environment("XDG_CACHE_HOME", Path.home() / ".cache") / NAME
+
+
+def _environment(variable: str, otherwise: Path) -> Path:
+    """The absolute folder that an environment variable names (a relative one counts as unset, as the XDG rules say), or `otherwise`."""
+    folder = Path(os.environ.get(variable, ""))
+    return folder if folder.is_absolute() else otherwise
+
+
+def user_models() -> Path:
+    """The folder of retrained and imported models."""
+    return user_data() / "models"
+
+
+def runs() -> Path:
+    """The folder of training runs."""
+    return user_data() / "runs"
+
+
+def log_file() -> Path:
+    return user_data() / "logs" / f"{NAME}.log"
