@@ -36,6 +36,10 @@ class EngineError(BrainviewerError):
     """No engine could be started, or one failed."""
 
 
+class RefusalError(BrainviewerError):
+    """A scan is shown, but analysing it would give a false answer."""
+
+
 class TrainingError(BrainviewerError):
     """A training run cannot start or go on."""
 

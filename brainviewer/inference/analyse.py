@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..errors import RefusalError
 from ..imaging.prediction import Mask, Prediction, ScanResult
 from ..imaging.volume import Volume
 from . import preprocess
@@ -46,8 +47,15 @@ def cleanup_of(models: Models) -> CleanUp:
     return CleanUp(**models.segment_bundle.details.get("clean_up", {}))
 
 
-class _Scan:
-    """One volume as the networks see it, and what they said so far."""
+class Answers:
+    """What the two networks say of the slices of one volume, as far as they were asked.
+
+    Attributes:
+        p: (Z,) the classifier's own probability of a tumour; 0 where it was not asked.
+        features: for each classified slice z, (F,) float32.
+        maps: for each segmented slice z, (Y, X) float32 probability on the slice's own grid.
+        seconds: (Z,) spent on each slice.
+    """
 
     def __init__(self, volume: Volume, models: Models) -> None:
         self.volume, self.models = volume, models
@@ -111,11 +119,14 @@ def analyse(
 
     Raises:
         Cancelled: from `task.step`, between two slices.
+        RefusalError: where the answer would mean nothing (`volume.refusal`).
         EngineError: when no engine can go on.
     """
+    if volume.refusal:
+        raise RefusalError(volume.refusal, "It is shown, but not analysed.")
     task = task or Silent()
     started = time.perf_counter()
-    scan, decision = _Scan(volume, models), decision_of(models)
+    scan, decision = Answers(volume, models), decision_of(models)
     count = len(volume)
     order = list(order) if order is not None else list(range(count))
     for done, z in enumerate(order):
@@ -130,13 +141,17 @@ def analyse(
         if gated[z] or all_slices:
             task.step(count, count)
             scan.segment(z)
-    result = _finish(scan, decision, gated, models)
+    result = finish(scan, decision, gated, models)
     task.step(count, count)
     return replace(result, seconds=time.perf_counter() - started)
 
 
-def _finish(scan: _Scan, decision: Decision, gated: np.ndarray, models: Models) -> ScanResult:
-    """The whole-scan pass."""
+def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models) -> ScanResult:
+    """The whole-scan pass: clean-up in three dimensions, then each slice's decision.
+
+    Args:
+        gated: (Z,) bool, slices on which the segmenter has a say; all of them must have been segmented.
+    """
     volume, threshold = scan.volume, models.segment_bundle.threshold
     heard = {z: map_ for z, map_ in scan.maps.items() if gated[z]}
     cleaned = clean(heard, volume.shape, threshold, cleanup_of(models))
@@ -172,7 +187,7 @@ def second_pass(
         Cancelled: from `task.step`, between two slices.
         EngineError: when no engine can go on.
     """
-    scan = _Scan(volume, models)
+    scan = Answers(volume, models)
     open_ = [z for z in (order if order is not None else range(len(volume))) if result.predictions[z].mask is None]
     for done, z in enumerate(open_):
         task.step(done, len(open_))
