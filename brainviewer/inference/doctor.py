@@ -1,0 +1,97 @@
+"""What this installation is, what it can compute with, and why not with more."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+from .. import __version__, paths
+from ..errors import BrainviewerError
+from .bundle import find_bundles, read_bundle
+from .load import ENGINES, load_models, nvidia_present
+
+PACKAGES = (
+    "tensorflow", "keras", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "numpy", "scipy", "opencv-python-headless", "pydicom",
+    "nibabel", "tifffile", "imagecodecs", "PySide6-Essentials", "pyqtgraph",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str | None]:
+    """Version of each package that matters, None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def edition() -> str:
+    """Where the GPU would come from, in words."""
+    present = versions()
+    kinds = [name for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml") if present[name]]
+    if len(kinds) > 1:
+        return f"{' and '.join(kinds)} are both installed and overwrite each other; keep one"
+    how = {"onnxruntime": "CPU", "onnxruntime-gpu": "CUDA", "onnxruntime-directml": "DirectML"}.get(kinds[0] if kinds else "", "no ONNX Runtime")
+    return f"{how}{', packaged' if getattr(sys, 'frozen', False) else ''}"
+
+
+def cpu_flags() -> dict[str, bool]:
+    """Instruction sets that matter for speed; empty where the system does not tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            flags = next((line.split(":", 1)[1].split() for line in file if line.startswith("flags")), [])
+    except OSError:
+        return {}
+    return {"avx2": "avx2" in flags, "avx512": "avx512f" in flags, "vnni": "avx512_vnni" in flags or "avx_vnni" in flags}
+
+
+def engines(quick: bool = False) -> list[dict]:
+    """What each engine says when it is asked to load both models; `quick` leaves TensorFlow out, which takes seconds."""
+    rows = []
+    for name in ENGINES[:1] if quick else ENGINES:
+        try:
+            models = load_models(name)
+        except BrainviewerError as error:
+            rows.append({"engine": name, "works": False, "why": str(error)})
+            continue
+        rows.append({"engine": name, "works": True, "device": models.device, "precision": models.precision, "gpu": models.gpu_note})
+        models.close()
+    return rows
+
+
+def bundles() -> list[dict]:
+    """Every model found, and whether its files are whole."""
+    rows = []
+    for folder, origin in ((paths.bundled_models(), "bundled"), (paths.user_models(), "user")):
+        for path in find_bundles(folder):
+            row: dict = {"id": path.name, "origin": origin, "folder": str(path)}
+            try:
+                bundle = read_bundle(path)
+                row |= {"name": bundle.name, "version": bundle.version, "task": bundle.task, "sha256": bundle.sha256("onnx", "float32")}
+                bundle.verify()
+                row |= {"whole": True, "why": ""}
+            except (BrainviewerError, KeyError) as error:
+                row |= {"whole": False, "why": str(error)}
+            rows.append(row)
+    return rows
+
+
+def examine() -> dict:
+    """The document of `brainviewer doctor --json`."""
+    return {
+        "brainviewer": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "cpu": cpu_flags(),
+        "edition": edition(),
+        "nvidia_driver": nvidia_present(),
+        "packages": versions(),
+        "engines": engines(),
+        "models": bundles(),
+        "folders": {"user": str(paths.user_data()), "models": str(paths.bundled_models())},
+    }

@@ -1,0 +1,149 @@
+"""After the last epoch: weights become bundles, bundles are calibrated together on validation patients, and judged.
+
+Two bundles that work together lie in one folder, as the viewer wants them; a run of one task brings the other from the models in use.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..formats import open_volume, scan
+from ..imaging.volume import Volume
+from ..inference.bundle import choose_bundle, find_bundles, hash_file
+from ..inference.fit import distances, scan_distance
+from ..inference.load import Models, load_models
+from . import calibrate, data
+from .bundling import write_bundle, write_document
+from .evaluate import Judged, judge, summarise
+from .run import Run
+from .trainer import excluded
+
+CALIBRATION_SLICES = 200
+CHECK_SLICES = 12
+KNOWN_SHARE = 95
+WORDS = "the brain MRI that the models were trained on (FLAIR, with or without T1, of adults with lower-grade glioma)"
+
+
+def make_bundle(run: Run, folder: Path) -> Path:
+    """Writes `<task>-<version>` with all weights into a folder; returns it."""
+    config = run.config()
+    split = json.loads((run.folder / "split.json").read_text())
+    cases = [case for case in data.index(Path(config.data), excluded(config)) if case.patient in split["train"]]
+    slices = data.load(cases, config.phases[-1].size)
+    rng = np.random.default_rng(config.seed)
+    # As many slices with tumour as without: the quantiser must see the values of both.
+    tumour, empty = np.flatnonzero(slices.labels), np.flatnonzero(~slices.labels)
+    chosen = np.concatenate([rng.choice(side, min(len(side), CALIBRATION_SLICES // 2), replace=False) for side in (tumour, empty)])
+    with np.load(run.checkpoints / "best.npz", allow_pickle=False) as stored:
+        best = json.loads(str(stored["state"]))
+    target = folder / f"{config.task}-{config.version}"
+    about = {
+        "split": split | {"by": config.split, "seed": config.seed, "test": sorted(excluded(config))},
+        "trained_on": {
+            "data": "LGG MRI segmentation data set (Buda et al. 2019; images from TCIA, TCGA-LGG)",
+            "patients": len(split["train"]),
+            "slices": len(slices.labels),
+            "slices_with_tumour": int(slices.labels.sum()),
+        },
+    }
+    write_bundle(run, target, slices.images[chosen], slices.images[chosen[:: len(chosen) // CHECK_SLICES]], {"validation_while_training": best["logs"]}, about)
+    return target
+
+
+def calibrate_pair(models_folder: Path, data_folder: Path, say: Callable[[str], None] = lambda text: None) -> None:
+    """Calibrates the two newest bundles of a folder together, on the classifier's validation patients, and writes the result into both."""
+    say("Looking at the validation patients")
+    classify = choose_bundle(models_folder, "classify")
+    split = classify.details["split"]
+    volumes = volumes_of(data_folder, split["validation"])
+    seen, gate, rule, best, mirror = [], 0.0, None, -1.0, False
+    tried = {}
+    for with_mirror in (False, True):
+        write_details(models_folder, "segment", mirror=with_mirror)
+        models = load_models("onnx", "cpu", "float32", models_folder)
+        looked = calibrate.look(volumes, models)
+        models.close()
+        gate_here = calibrate.choose_gate(looked)
+        rule_here, score = calibrate.choose_clean_up(looked, gate_here, models.segment_bundle.threshold)
+        tried["mirror" if with_mirror else "plain"] = round(score, 4)
+        say(f"{'With' if with_mirror else 'Without'} the mirror image: validation Dice {score:.4f}, gate {gate_here}, {rule_here}")
+        if score > best + 0.003:  # twice the work must be worth it
+            seen, gate, rule, best, mirror = looked, gate_here, rule_here, score, with_mirror
+    assert rule is not None
+    decision = calibrate.fit_decision(seen, gate, rule, choose_bundle(models_folder, "segment").threshold)
+    say("Measuring what the classifier knows")
+    known = calibrate.known_features(training_features(models_folder, data_folder, split["train"]))
+    np.savez_compressed(classify.folder / "fit.npz", **known)
+    far = [scan_distance(distances(s.features, known["mean"], known["axes"], known["scale"], float(known["rest"]))) for s in seen]
+    edge = float(np.percentile(far, KNOWN_SHARE))
+    write_details(models_folder, "segment", mirror=mirror, clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share}, tried=tried)
+    write_details(
+        models_folder,
+        "classify",
+        decision=decision.to_json(),
+        fit={"known": edge, "foreign": 2 * edge, "words": WORDS},
+        files={"fit": {"file": "fit.npz", "sha256": hash_file(classify.folder / "fit.npz")}},
+    )
+
+
+def volumes_of(folder: Path, patients: Sequence[str]) -> list[Volume]:
+    """The labelled volumes of some patients, in the order of their names."""
+    return [open_volume(series) for series in scan(folder).series if series.reference and Path(series.source).name in patients]
+
+
+def training_features(models_folder: Path, data_folder: Path, patients: Sequence[str], every: int = 3) -> np.ndarray:
+    """(N, F) features of every n-th training slice."""
+    from ..inference.analyse import Answers
+
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    rows = []
+    for volume in volumes_of(data_folder, patients):
+        answers = Answers(volume, models)
+        for z in range(0, len(volume), every):
+            answers.classify(z)
+        rows += list(answers.features.values())
+    models.close()
+    return np.stack(rows)
+
+
+def write_details(models_folder: Path, task: str, **details: object) -> None:
+    """Changes entries of the newest bundle's `bundle.json`."""
+    bundle = choose_bundle(models_folder, task)
+    write_document(bundle.folder, bundle.details | details)
+
+
+def score_pair(models_folder: Path, data_folder: Path, patients: Sequence[str], precision: str) -> tuple[dict, list[Judged], Models]:
+    """Judges the two newest bundles on some patients."""
+    models = load_models("onnx", "cpu", precision, models_folder)
+    judged = judge(data_folder, models, patients)
+    summary = summarise(judged, json_threshold(models))
+    models.close()
+    return summary, judged, models
+
+
+def json_threshold(models: Models) -> float:
+    from ..inference.analyse import decision_of
+
+    return decision_of(models).threshold
+
+
+def install(staging: Path, models_folder: Path) -> list[Path]:
+    """Moves finished bundles into a models folder, replacing those of the same name only."""
+    models_folder.mkdir(parents=True, exist_ok=True)
+    moved = []
+    for folder in find_bundles(staging):
+        target = models_folder / folder.name
+        old = target.with_name(target.name + ".old")
+        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():
+            target.rename(old)
+        shutil.copytree(folder, target.with_name(target.name + ".partial"), dirs_exist_ok=True)
+        target.with_name(target.name + ".partial").rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+        moved.append(target)
+    return moved

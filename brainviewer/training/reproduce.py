@@ -1,0 +1,139 @@
+"""Reproduces the bundled models from the data folder: `python -m brainviewer.training.reproduce DATA` (or `python3 dev.py models DATA`).
+
+DATA is the data set in its published layout, or a folder that holds its archives with `unpack_lgg.py`. The test patients are never seen by
+training, calibration or early stopping; they are judged once, at the end, for the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import paths
+from .finish import calibrate_pair, install, make_bundle, score_pair, write_details
+from .run import Phase, Run, TrainConfig
+from .trainer import train
+
+VERSION = "1.0.0"
+
+
+def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> list[TrainConfig]:
+    """The two runs behind the bundled models."""
+    common = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision, "substitution": 0.15}
+    return [
+        TrainConfig(
+            task="segment",
+            name="resunet-lgg",
+            phases=(Phase(128, 8), Phase(256, 18)),
+            batch=16,
+            learning_rate=2e-3,
+            negatives=0.5,
+            **common,
+        ),
+        TrainConfig(
+            task="classify",
+            name="resnet50-lgg",
+            phases=(Phase(128, 10), Phase(256, 3)),
+            batch=32,
+            learning_rate=3e-4,
+            start="imagenet",
+            imagenet=imagenet,
+            **common,
+        ),
+    ]
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Reproduces the bundled models from the data folder.")
+    parser.add_argument("data", type=Path, help="the data set, or the folder with its archives")
+    parser.add_argument("--runs", type=Path, help="where the runs are kept, and resumed from")
+    parser.add_argument("--models", type=Path, help="where the bundles go")
+    parser.add_argument("--imagenet", default="", help="ResNet50's ImageNet weights without top (.weights.h5)")
+    parser.add_argument("--precision", default="float32", choices=("float32", "mixed_bfloat16"), help="of training")
+    parser.add_argument("--classify", type=Path, help="take this finished run instead of training")
+    parser.add_argument("--segment", type=Path, help="take this finished run instead of training")
+    args = parser.parse_args(argv)
+
+    def say(text: str) -> None:
+        print(text, flush=True)  # noqa: T201 - a developer's command
+
+    runs = args.runs or paths.runs() / "bundled"
+    data = unpacked(args.data, runs)
+    imagenet = args.imagenet or made_imagenet(args.data, runs)
+    reproduce(data, runs, args.models or paths.bundled_models(), imagenet, args.precision, {"classify": args.classify, "segment": args.segment}, say)
+    return 0
+
+
+def reproduce(
+    data: Path, runs: Path, models: Path, imagenet: str, precision: str, finished: dict[str, Path | None], say: Callable[[str], None]
+) -> None:
+    """Trains what is not finished, makes both bundles, calibrates and judges them, and puts them into `models`."""
+    exclude = paths.resource("test_patients.txt")
+    staging = runs / "staging"
+    for config in recipes(data, exclude, imagenet, precision):
+        run = Run(finished[config.task] or runs / config.task)
+        if finished[config.task] is None:
+            run.create(config)
+            train(run, lambda logs: say(str(logs)))
+        say(f"Writing {make_bundle(run, staging).name}")
+    calibrate_pair(staging, data, say)
+    judge_pair(staging, data, say)
+    for folder in install(staging, models):
+        say(f"Installed {folder}")
+
+
+def judge_pair(staging: Path, data: Path, say: Callable[[str], None]) -> None:
+    """Scores on validation and test patients, in float32 and int8, into both bundles and their cards."""
+    from .card import write_cards
+
+    exclude = paths.resource("test_patients.txt").read_text().split()
+    validation = split_of(staging)["validation"]
+    metrics = {}
+    for name, patients, precision in (
+        ("validation", validation, "float32"),
+        ("validation_int8", validation, "int8"),
+        ("test", exclude, "float32"),
+        ("test_int8", exclude, "int8"),
+    ):
+        summary, judged, _ = score_pair(staging, data, patients, precision)
+        metrics[name] = summary
+        pipeline = summary["pipeline"]
+        say(f"{name}: Dice {pipeline['dice_patient_mean']}, accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}")
+        if name == "test":
+            tested = judged
+    for task in ("classify", "segment"):
+        write_details(staging, task, metrics=metrics)
+    write_cards(staging, data, tested)
+
+
+def split_of(folder: Path) -> dict:
+    from ..inference.bundle import choose_bundle
+
+    return choose_bundle(folder, "classify").details["split"]
+
+
+def unpacked(folder: Path, runs: Path) -> Path:
+    """The data set in its published layout."""
+    script = folder / "unpack_lgg.py"
+    if not script.is_file():
+        return folder
+    subprocess.run([sys.executable, script, runs / "data"], check=True)
+    return runs / "data" / "kaggle_3m"
+
+
+def made_imagenet(folder: Path, runs: Path) -> str:
+    """ResNet50's ImageNet weights made by the data folder's own script, or "" where it has none."""
+    script, file = folder / "imagenet_resnet50.py", runs / "imagenet.weights.h5"
+    if not script.is_file():
+        return ""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, script, file], check=True)
+    return str(file)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
