@@ -292,8 +292,7 @@ def install(fresh: bool) -> None:
         say("making the virtual environment .venv")
         step([sys.executable, "-m", "venv", str(VENV)])
     STAMP.unlink(missing_ok=True)
-    packages = sum("==" in line for line in LOCK.read_text(encoding="utf-8").splitlines())
-    say(f"installing {packages} locked packages (some minutes and 3 GB the first time)")
+    say("installing the locked packages (some minutes and 3 GB the first time)")
     pip = [str(interpreter()), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check"]
     step([*pip, "--require-hashes", "-r", str(LOCK)])
     step([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
