@@ -1,0 +1,615 @@
+"""TIFF series and stacks, PNG and JPEG slices: a folder of single pictures is a scan, and so is a file of many pages.
+
+What belongs together: single pictures of one folder that agree in size, kind of pixel and beginning of name; the pages of one file that
+agree in size. `<slice>_mask` beside `<slice>` is its reference mask and never a slice.
+
+Three colour channels: in a TIFF they are the LGG data set's three sequences (pre-contrast T1, FLAIR, post-contrast T1); in a PNG or JPEG,
+and in a TIFF with a palette, CMYK or numbers other than 8 and 16 bits, they are the red, green and blue of a picture. Three equal channels
+are one grey sequence.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ReadError
+from ..imaging.volume import CHANNEL_NAMES, Volume
+from .picture_headers import JPEG_MARK, PNG_MARK, TIFF_MARKS, Page, Picture, imagej_number, inspect
+from .picture_pixels import decoding, opened
+from .sequence import guess_sequence
+from .series import (
+    PICTURE_SUFFIXES,
+    Ignored,
+    Progress,
+    Series,
+    count,
+    key_for,
+    listed,
+    natural,
+    natural_path,
+    path_text,
+    relative_name,
+    safe_name,
+    slice_stems,
+    stem_of,
+)
+
+SUFFIXES = (".tif", ".tiff", *PICTURE_SUFFIXES)
+MASK = "_mask"
+COLOURS = ("red", "green", "blue")
+SAMPLED_SLICES = 9
+"""So many slices of a colour series are looked at to list it: three equal channels are one grey sequence."""
+
+
+class TiffReader:
+    """TIFF, PNG and JPEG files."""
+
+    name = "tiff"
+
+    def claims(self, path: Path, head: bytes) -> bool:
+        return head[:4] in TIFF_MARKS or head[:8] == PNG_MARK or head[:3] == JPEG_MARK or path.name.lower().endswith(SUFFIXES)
+
+    def scan(self, root: Path, files: Sequence[Path], progress: Progress) -> tuple[list[Series], list[Ignored]]:
+        if list(files) == [root] and not is_mask(root):
+            files = [root, *_masks_beside(root)]
+        folders: dict[Path, list[Picture]] = defaultdict(list)
+        for number, file in enumerate(files):
+            if number % 64 == 0:
+                progress(number, len(files))
+            folders[file.parent].append(inspect(file))
+        series: list[Series] = []
+        ignored: list[Ignored] = []
+        for folder in sorted(folders, key=natural_path):
+            found, left = _scan_folder(root, folder, folders[folder])
+            series += found
+            ignored += left
+        return series, ignored
+
+
+READER = TiffReader()
+
+
+def is_mask(path: Path) -> bool:
+    return stem_of(path.name).lower().endswith(MASK)
+
+
+def _masks_beside(file: Path) -> list[Path]:
+    """The mask of a slice that was opened alone."""
+    named = file.with_name(f"{stem_of(file.name)}{MASK}{file.suffix}")
+    return [named] if named.is_file() else []
+
+
+# --- what belongs together -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Slice:
+    """One slice to be: a page (three pages of an ImageJ or OME stack with three channels) and its mask."""
+
+    picture: Picture
+    pages: tuple[Page, ...]
+    mask: tuple[Picture, Page] | None = None
+
+    @property
+    def channels(self) -> int:
+        return 3 if len(self.pages) == 3 else self.pages[0].channels
+
+
+@dataclass(slots=True)
+class _Group:
+    """Slices of one series, in order, and what is to be said of them.
+
+    Attributes:
+        path: the folder, or the file, that is the series.
+        tag: what tells it from others of the same path, or "".
+    """
+
+    path: Path
+    is_file: bool
+    key: str
+    tag: str = ""
+    slices: list[_Slice] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+
+    @property
+    def pages(self) -> Iterator[Page]:
+        return (page for item in self.slices for page in item.pages)
+
+
+def _scan_folder(root: Path, folder: Path, pictures: list[Picture]) -> tuple[list[Series], list[Ignored]]:
+    ignored: list[Ignored] = []
+    slices = [picture for picture in pictures if not is_mask(picture.path)]
+    masks = {stem_of(picture.path.name).lower()[: -len(MASK)]: picture for picture in pictures if is_mask(picture.path)}
+    stems = {stem_of(picture.path.name).lower() for picture in slices}
+    for stem, mask in masks.items():
+        if stem not in stems:
+            ignored.append(Ignored(relative_name(root, mask.path), "It is a reference mask without a slice of its name beside it."))
+
+    broken: list[tuple[Path, str]] = []
+    singles: list[Picture] = []
+    stacks: list[_Group] = []
+    for picture in slices:
+        if all(page.problem for page in picture.pages):
+            problem = picture.pages[0].problem
+            broken.append((picture.path, problem))
+            ignored.append(Ignored(relative_name(root, picture.path), f"It could not be read: {problem}."))
+        elif len(picture.pages) == 1:
+            singles.append(picture)
+        else:
+            stacks += _stack(root, picture, masks.get(stem_of(picture.path.name).lower()))
+    groups = _folder_groups(root, folder, singles, masks, broken) + stacks
+    return [_series(root, group) for group in groups], ignored + [row for group in groups for row in group.ignored]
+
+
+def _folder_groups(root: Path, folder: Path, singles: list[Picture], masks: dict[str, Picture], broken: list[tuple[Path, str]]) -> list[_Group]:
+    """The single pictures of one folder as series: by kind of pixel, then by the beginnings of their names."""
+    kinds: dict[tuple, list[Picture]] = defaultdict(list)
+    for picture in singles:
+        kinds[_kind(picture, picture.pages[0])].append(picture)
+    ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), natural(item[1][0].path.name)))
+    beginnings = _beginnings(singles)
+    path, is_file = (root, True) if singles and singles[0].path == root else (folder, False)
+    unsaid = list(broken)
+    groups: list[_Group] = []
+    for label, (kind, members) in zip(_labels([kind for kind, _ in ordered]), ordered, strict=True):
+        parts: dict[str, list[Picture]] = defaultdict(list)
+        for picture in members:
+            parts[beginnings.get(picture.path, "")].append(picture)
+        for beginning, pictures in sorted(parts.items(), key=lambda item: natural(item[0])):
+            names = [key_for(root, path, is_file=is_file)] if path != root or not beginning else []
+            tag = "_".join(filter(None, (beginning, label)))
+            group = _Group(path, is_file, safe_name("_".join((*names, *filter(None, (beginning, label))))), tag)
+            if beginning:
+                group.notes.append(f'The folder holds {count(len(set(beginnings.values())), "scan")}, told apart by how their names begin; here "{beginning}".')
+            if len(ordered) > 1:
+                group.notes.append(f"The folder holds pictures of {len(ordered)} sizes or kinds, each shown as a series; here {_kind_text(kind)}.")
+            for picture in sorted(pictures, key=lambda picture: natural(picture.path.name)):
+                group.slices.append(_with_mask(root, group, picture, picture.pages, masks.get(stem_of(picture.path.name).lower()), 0))
+            mine = [row for row in unsaid if not beginning or _numbered(row[0].name)[0].strip(_AROUND) == beginning]
+            unsaid = [row for row in unsaid if row not in mine]
+            group.notes += _numbering_notes(group, mine)
+            groups.append(group)
+    return groups
+
+
+def _kind(picture: Picture, page: Page) -> tuple[str, int, int, int, str]:
+    return picture.format, page.height, page.width, page.channels, page.dtype
+
+
+def _kind_text(kind: tuple[str, int, int, int, str]) -> str:
+    form, height, width, channels, dtype = kind
+    return f"{width} x {height} pixels, {'grey' if channels == 1 else 'colour'}, {dtype}, {'TIFF' if form == 'tiff' else 'PNG or JPEG'}"
+
+
+def _labels(kinds: list[tuple]) -> list[str]:
+    """For each kind what tells it from the first one, as a part of its key: the first has none."""
+    labels = [""]
+    for kind in kinds[1:]:
+        different = [a != b for a, b in zip(kind, kinds[0], strict=True)]
+        words = []
+        if different[0]:
+            words.append("pictures" if kind[0] == "picture" else "tiff")
+        if different[1] or different[2]:
+            words.append(f"{kind[2]}x{kind[1]}")
+        if different[3]:
+            words.append("grey" if kind[3] == 1 else "colour")
+        if different[4]:
+            words.append(kind[4])
+        labels.append("_".join(words))
+    return labels[: len(kinds)]
+
+
+_AROUND = "_- ."
+
+
+def _numbered(name: str) -> tuple[str, int | None]:
+    """A name's beginning and the number at its end: `case_12.tif` is ("case_", 12)."""
+    found = re.fullmatch(r"(.*?)([0-9]+)", stem_of(name))
+    return (found.group(1), int(found.group(2))) if found else (stem_of(name), None)
+
+
+def _beginnings(pictures: Sequence[Picture]) -> dict[Path, str]:
+    """The beginning of each name where a folder mixes several scans: all are numbered and no beginning is alone. Else empty."""
+    split = {picture.path: _numbered(picture.path.name) for picture in pictures}
+    sizes = Counter(beginning for beginning, _ in split.values())
+    if len(sizes) < 2 or min(sizes.values()) < 2 or any(number is None for _, number in split.values()):
+        return {}
+    return {path: beginning.strip(_AROUND) for path, (beginning, _) in split.items()}
+
+
+def _numbering_notes(group: _Group, broken: Sequence[tuple[Path, str]]) -> list[str]:
+    """What is missing: broken files, numbers that no file has, numbers that two files have."""
+    notes = []
+    for path, problem in broken:
+        notes.append(f'"{path_text(Path(path.name))}" could not be read: {problem}. The other {count(len(group.slices), "slice")} {"is" if len(group.slices) == 1 else "are"} shown.')
+    split = [_numbered(item.picture.path.name) for item in group.slices]
+    if len(split) < 2 or any(number is None for _, number in split) or len({beginning for beginning, _ in split}) > 1:
+        return notes
+    numbers = [number for _, number in split if number is not None]
+    known = set(numbers) | {number for path, _ in broken if (number := _numbered(path.name)[1]) is not None}
+    repeated = sorted(number for number, times in Counter(numbers).items() if times > 1)
+    if repeated:
+        notes.append(f"The {'number' if len(repeated) == 1 else 'numbers'} {listed(repeated)} {'stands' if len(repeated) == 1 else 'stand'} for more than one slice.")
+    low, high = min(known), max(known)
+    step = math.gcd(*(number - low for number in known)) or 1
+    absent = (high - low) // step + 1 - len(known)
+    if absent > 0:
+        gaps = [number for number in range(low, min(high, low + step * (len(known) + 64)), step) if number not in known][:9]
+        which = listed(gaps, 8) if absent == len(gaps) else f"{listed(gaps[:8], 8)} and more"
+        notes.append(f"{count(absent, 'slice')} {'is' if absent == 1 else 'are'} missing from the numbering {low} to {high}: {which}.")
+    if low > 1:
+        notes.append(f"The numbering of the slices begins at {low}.")
+    return notes
+
+
+def _with_mask(root: Path, group: _Group, picture: Picture, pages: tuple[Page, ...], mask: Picture | None, number: int) -> _Slice:
+    """A slice with its mask, if there is one of its size; else it is said why not."""
+    if mask is None:
+        return _Slice(picture, pages)
+    why = ""
+    if number >= len(mask.pages):
+        why = f"It has {count(len(mask.pages), 'page')}, fewer than the scan."
+    else:
+        page = mask.pages[number]
+        if page.problem:
+            why = f"The reference mask could not be read: {page.problem}."
+        elif (page.height, page.width) != (pages[0].height, pages[0].width):
+            why = f"The reference mask has {page.width} x {page.height} pixels, its slice {pages[0].width} x {pages[0].height}."
+        else:
+            return _Slice(picture, pages, (mask, page))
+    row = Ignored(relative_name(root, mask.path), why)
+    if row not in group.ignored:
+        group.ignored.append(row)
+    return _Slice(picture, pages)
+
+
+# --- stacks --------------------------------------------------------------------------------------------------------------------------------
+
+
+def _stack(root: Path, picture: Picture, mask: Picture | None) -> list[_Group]:
+    """The pages of one file as series: by size and kind of pixel."""
+    notes = list(picture.notes)
+    for page in picture.pages:
+        if page.problem:
+            notes.append(f'Page {page.index + 1} of "{path_text(Path(picture.path.name))}" could not be read: {page.problem}.')
+    chosen, more = _first_time(picture)
+    notes += more
+    kinds: dict[tuple, list[tuple[int, tuple[Page, ...]]]] = defaultdict(list)
+    for number, pages in enumerate(chosen):
+        if not any(page.problem for page in pages):
+            kinds[_kind(picture, pages[0])].append((number, pages))
+    ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[1][0][0]))
+    if len(ordered) > 1:
+        notes.append(f"The pages of the file differ and are shown as {len(ordered)} series: {listed([_kind_text(kind) for kind, _ in ordered])}.")
+    groups = []
+    key = key_for(root, picture.path, is_file=True)
+    for label, (_, members) in zip(_labels([kind for kind, _ in ordered]), ordered, strict=True):
+        group = _Group(picture.path, True, safe_name(f"{key}_{label}" if label else key), label, notes=list(notes))
+        for number, pages in members:
+            group.slices.append(_with_mask(root, group, picture, pages, mask, number))
+        groups.append(group)
+    return groups
+
+
+def _first_time(picture: Picture) -> tuple[list[tuple[Page, ...]], list[str]]:
+    """The pages of each slice, of the first point in time, and what is left out: most stacks have a page a slice."""
+    pages = picture.pages
+    plain = [(page,) for page in pages]
+    layout = _ome_layout(picture.description) or _imagej_layout(picture.description)
+    if layout is None or math.prod(layout.values()) != len(pages):
+        return plain, []
+    if layout["Z"] == 1 and layout["T"] > 1:
+        return _channels(np.arange(len(pages)).reshape([layout[axis] for axis in layout]), list(layout), pages, "T")
+    grid = np.arange(len(pages)).reshape([layout[axis] for axis in layout])
+    return _channels(grid, list(layout), pages, "Z")
+
+
+def _channels(grid: np.ndarray, axes: list[str], pages: tuple[Page, ...], along: str) -> tuple[list[tuple[Page, ...]], list[str]]:
+    """Pages by slice and channel from a grid of page numbers with named axes."""
+    notes = []
+    other = "T" if along == "Z" else "Z"
+    grid = np.transpose(grid, [axes.index(axis) for axis in (other, along, "C")])
+    if grid.shape[0] > 1:
+        notes.append(f"The file holds {grid.shape[0]} points in time; the first is shown.")
+    slices = grid[0]
+    if slices.shape[1] == 3 and all(page.channels == 1 for page in pages):
+        return [tuple(pages[number] for number in row) for row in slices], notes
+    if slices.shape[1] > 1:
+        notes.append(f"The file holds {slices.shape[1]} channels; the first is shown.")
+    return [(pages[row[0]],) for row in slices], notes
+
+
+def _imagej_layout(description: str) -> dict[str, int] | None:
+    """Sizes of the axes of an ImageJ hyperstack, slowest first."""
+    if not imagej_number(description, "images"):
+        return None
+    return {axis: imagej_number(description, name) or 1 for axis, name in (("T", "frames"), ("Z", "slices"), ("C", "channels"))}
+
+
+def _ome_layout(description: str) -> dict[str, int] | None:
+    """Sizes of the axes of an OME stack, slowest first; colour that lies within a page does not count."""
+    pixels = _ome_pixels(description)
+    order = re.search(r'\bDimensionOrder="XY([ZCT]{3})"', pixels)
+    if order is None or len(set(order.group(1))) < 3:
+        return None
+    sizes = {axis: int(found.group(1)) for axis in "ZCT" if (found := re.search(rf'\bSize{axis}="([0-9]{{1,9}})"', pixels))}
+    if len(sizes) < 3:
+        return None
+    within = re.search(r'<(?:\w+:)?Channel\b[^>]*\bSamplesPerPixel="([0-9]{1,3})"', description)
+    if within and int(within.group(1)) > 0:
+        sizes["C"] = max(1, sizes["C"] // int(within.group(1)))
+    return {axis: sizes[axis] for axis in reversed(order.group(1))}
+
+
+def _ome_pixels(description: str) -> str:
+    """The first `Pixels` tag of an OME description, or ""."""
+    if "<OME" not in description[:2000] and ":OME" not in description[:2000]:
+        return ""
+    found = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", description)
+    return found.group(0) if found else ""
+
+
+_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "\\u00b5m": 1e-3, "nm": 1e-6, "m": 1e3, "inch": 25.4}
+
+
+def spacing_of(picture: Picture) -> tuple[float, float, float] | None:
+    """(dz, dy, dx) mm where ImageJ or OME wrote all three with a unit; dots per inch of a plain TIFF are print sizes and do not count."""
+    pixels = _ome_pixels(picture.description)
+    if pixels:
+        sizes = []
+        for axis in "ZYX":
+            size = re.search(rf'\bPhysicalSize{axis}="([0-9.eE+-]{{1,30}})"', pixels)
+            unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]{{1,20}})"', pixels)
+            sizes.append(_number(size.group(1) if size else "") * _MM.get(unit.group(1).lower() if unit else "um", math.nan))
+    elif picture.description.startswith("ImageJ=") and picture.pixels_per_unit:
+        unit = re.search(r"^unit=(.{1,20}?)\s*$", picture.description, re.MULTILINE)
+        apart = re.search(r"^spacing=([0-9.eE+-]{1,30})\s*$", picture.description, re.MULTILINE)
+        scale = _MM.get(unit.group(1).lower() if unit else "", math.nan)
+        x, y = picture.pixels_per_unit
+        sizes = [_number(apart.group(1) if apart else "") * scale, scale / y, scale / x]
+    else:
+        return None
+    if picture.pages[0].orientation > 4:
+        sizes[1:] = sizes[:0:-1]
+    return (sizes[0], sizes[1], sizes[2]) if all(1e-6 <= size <= 1e3 for size in sizes) else None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+# --- series --------------------------------------------------------------------------------------------------------------------------------
+
+
+def _series(root: Path, group: _Group) -> Series:
+    first, page = group.slices[0], group.slices[0].pages[0]
+    notes = [*group.notes, *dict.fromkeys(note for page in group.pages for note in page.notes)]
+    if any(page.orientation != 1 for page in group.pages):
+        notes.append("Slices are turned upright as their files ask.")
+    marked = sum(item.mask is not None for item in group.slices)
+    if 0 < marked < len(group.slices):
+        notes.append(f"{count(len(group.slices) - marked, 'slice')} of {len(group.slices)} came without a usable reference mask; their reference is empty.")
+    spacing = spacing_of(first.picture) if group.is_file else None
+    if spacing is not None:
+        notes.append(f"The file gives its spacing, {spacing[2]:.4g} x {spacing[1]:.4g} x {spacing[0]:.4g} mm, but not which side is the patient's left.")
+    name = path_text(Path(stem_of(group.path.name) if group.is_file else group.path.name))
+    description = f"{name} ({group.tag})" if group.tag else name
+    channels, why = _channel_names(group, guess_sequence(description))
+    recipe = _Recipe(root, group, channels, description, None if spacing is None else np.diag([*spacing[::-1], 1.0]), (*notes, *why))
+    files = [item.picture.path for item in group.slices]
+    return Series(
+        key=group.key,
+        format=first.picture.format,
+        description=description,
+        modality="",
+        sequence="composite" if channels == CHANNEL_NAMES else guess_sequence(description),
+        source=relative_name(root, group.path),
+        shape=(len(group.slices), page.height, page.width),
+        channels=channels,
+        dtype=page.dtype,
+        spacing_mm=spacing,
+        affine=recipe.affine,
+        plane=None,
+        axes="",
+        order_by="instance" if len(set(files)) < len(files) else "name",
+        reference=marked > 0,
+        files=tuple(dict.fromkeys(files)),
+        notes=recipe.notes,
+        open=recipe.open,
+        peek=recipe.peek,
+    )
+
+
+def _channel_names(group: _Group, sequence: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """What the channels are, and what is to be said of it."""
+    grey = (sequence or "grey",)
+    first = group.slices[0]
+    if first.channels == 1:
+        return grey, []
+    step = max(1, len(group.slices) // SAMPLED_SLICES)
+    middle = len(group.slices) // 2
+    for z in (middle, *range(0, len(group.slices), step)):
+        try:
+            if not _is_grey(_read_slice(group.slices[z])):
+                break
+        except ReadError:
+            continue  # said when the series is opened
+    else:
+        return grey, ["The three colour channels are equal: they are one grey sequence."]
+    if first.picture.format == "tiff" and first.pages[0].colour in ("rgb", "grey") and first.pages[0].dtype in ("uint8", "uint16"):
+        return CHANNEL_NAMES, ["The three channels are taken for pre-contrast T1, FLAIR and post-contrast T1, as in the LGG data set."]
+    return COLOURS, ["The slices are colour pictures."]
+
+
+def _is_grey(array: np.ndarray) -> bool:
+    """Whether the three channels of (H, W, 3) are equal."""
+    return np.array_equal(array[..., 0], array[..., 1]) and np.array_equal(array[..., 0], array[..., 2])
+
+
+def _read_slice(item: _Slice) -> np.ndarray:
+    """(H, W, C) of one slice; raises ReadError."""
+    with opened(item.picture) as read:
+        return _joined([read(page) for page in item.pages])
+
+
+def _joined(pages: list[np.ndarray]) -> np.ndarray:
+    return pages[0] if len(pages) == 1 else np.concatenate(pages, axis=-1)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Recipe:
+    """How a series is read."""
+
+    root: Path
+    group: _Group
+    channels: tuple[str, ...]
+    description: str
+    affine: np.ndarray | None
+    notes: tuple[str, ...]
+
+    def peek(self, z: int) -> np.ndarray:
+        array = _read_slice(self.group.slices[z])
+        return array[..., : len(self.channels)]
+
+    def open(self, progress: Progress) -> Volume:
+        slices = self.group.slices
+        page = slices[0].pages[0]
+        with decoding(self.group.path.name):
+            voxels = np.empty((len(slices), page.height, page.width, slices[0].channels), page.dtype)
+            reference = np.zeros(voxels.shape[:3], bool) if any(item.mask for item in slices) else None
+        failures, mask_failures, grey = self._fill(voxels, reference, progress)
+
+        notes, ignored = list(self.notes), [(row.file, row.why) for row in self.group.ignored]
+        good = [z for z in range(len(slices)) if z not in failures]
+        if not good:
+            raise next(iter(failures.values()))
+        for z, error in failures.items():
+            where = f"Slice {z + 1}: " if len(slices) > len({item.picture.path for item in slices}) else ""
+            notes.append(f"{where}{error.sentence} The other {count(len(good), 'slice')} {'is' if len(good) == 1 else 'are'} shown.")
+            ignored.append((relative_name(self.root, slices[z].picture.path), f"{where}{error.sentence}"))
+        for z, error in mask_failures.items():
+            notes.append(f"{error.sentence} The reference of its slice is empty.")
+            ignored.append((relative_name(self.root, slices[z].mask[0].path), error.sentence))  # type: ignore[index]
+        if failures:
+            voxels, reference = voxels[good], None if reference is None else reference[good]
+        channels = self.channels
+        if voxels.shape[-1] == 3 and len(channels) == 1:
+            if grey:
+                voxels = np.ascontiguousarray(voxels[..., :1])
+            else:  # the slices that were looked at for the listing are grey, others are not
+                channels = COLOURS
+                notes = [note for note in notes if "one grey sequence" not in note] + ["The slices are colour pictures; some of them are grey."]
+        if voxels.dtype.kind == "f" and (bad := voxels.size - np.count_nonzero(np.isfinite(voxels))):
+            notes.append(f"{count(int(bad), 'value')} {'is' if bad == 1 else 'are'} no number (NaN or infinite) and shown black or white.")
+        return Volume(
+            voxels=voxels,
+            affine=self.affine,
+            channels=channels,
+            source=self.group.path,
+            key=self.group.key,
+            format=slices[0].picture.format,
+            sources=tuple(relative_name(self.root, slices[z].picture.path) for z in good),
+            stems=_stems(self.group.key, [slices[z].picture for z in good]),
+            reference=reference,
+            description=self.description,
+            notes=tuple(notes),
+            ignored=tuple(ignored),
+        )
+
+    def _fill(self, voxels: np.ndarray, reference: np.ndarray | None, progress: Progress) -> tuple[dict[int, ReadError], dict[int, ReadError], bool]:
+        """Reads all slices and masks, several files at a time; returns what failed by slice, masks alike, and whether all colour is grey."""
+        slices = self.group.slices
+        failures: dict[int, ReadError] = {}
+        mask_failures: dict[int, ReadError] = {}
+        workers = min(8, (os.cpu_count() or 1) + 1)
+        files = len({item.picture.path for item in slices})
+        # Slices of one file share a handle; a folder's slices are handed out one by one, for progress.
+        size = 1 if files == len(slices) else -(-len(slices) // workers)
+        batches = [range(start, min(start + size, len(slices))) for start in range(0, len(slices), size)]
+        all_grey = True
+
+        def work(batch: range) -> bool:
+            return _read_batch(slices, batch, voxels, reference, failures, mask_failures)
+
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
+        try:
+            for batch, grey in zip(batches, pool.map(work, batches), strict=True):
+                all_grey &= grey
+                progress(batch.stop, len(slices))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return dict(sorted(failures.items())), dict(sorted(mask_failures.items())), all_grey
+
+
+def _read_batch(
+    slices: list[_Slice],
+    batch: range,
+    voxels: np.ndarray,
+    reference: np.ndarray | None,
+    failures: dict[int, ReadError],
+    mask_failures: dict[int, ReadError],
+) -> bool:
+    """Reads some neighbouring slices into their places; returns whether their colour is grey."""
+    grey = True
+    with ExitStack() as handles:
+        open_now: dict[Path, Callable[[Page], np.ndarray]] = {}
+
+        def reader(picture: Picture) -> Callable[[Page], np.ndarray]:
+            if picture.path not in open_now:
+                open_now[picture.path] = handles.enter_context(opened(picture))
+            return open_now[picture.path]
+
+        for z in batch:
+            item = slices[z]
+            try:
+                read = reader(item.picture)
+                for number, page in enumerate(item.pages):
+                    channels = slice(None) if len(item.pages) == 1 else slice(number, number + 1)
+                    voxels[z, ..., channels] = read(page)
+                grey = grey and voxels.shape[-1] == 3 and _is_grey(voxels[z])
+            except ReadError as error:
+                failures[z] = error
+                continue
+            if item.mask is not None and reference is not None:
+                picture, page = item.mask
+                try:
+                    reference[z] = _marked(picture, reader(picture)(page))
+                except ReadError as error:
+                    mask_failures[z] = error
+    return grey
+
+
+def _marked(picture: Picture, mask: np.ndarray) -> np.ndarray:
+    """(Y, X) bool of a mask picture (Y, X, C): what is not 0; in a JPEG, whose zeros are not exact, what is brighter than half."""
+    values = mask.max(axis=-1)
+    lossy = picture.path.suffix.lower() in PICTURE_SUFFIXES and picture.path.suffix.lower() != ".png"
+    return values > np.iinfo(values.dtype).max // 2 if lossy else values > 0
+
+
+def _stems(key: str, pictures: list[Picture]) -> tuple[str, ...]:
+    """Names for what is written of each slice: the file's; where that would repeat, with the slice's index."""
+    if len({picture.path for picture in pictures}) < len(pictures):
+        return slice_stems(key, len(pictures))
+    taken: set[str] = set()
+    stems = []
+    for z, picture in enumerate(pictures):
+        stem = picture.path.stem
+        while stem.casefold() in taken:
+            stem = f"{stem}_z{z:04}"
+        taken.add(stem.casefold())
+        stems.append(stem)
+    return tuple(stems)
