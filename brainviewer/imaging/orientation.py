@@ -5,11 +5,15 @@ World coordinates are RAS millimetres: x to the patient's right, y to the front 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from .volume import StoredGrid, Volume
+
+T = TypeVar("T")
 
 PLANES = ("sagittal", "coronal", "axial")
 """By the world axis (x, y, z) that the slices are stacked along."""
@@ -49,6 +53,16 @@ class Arrangement:
     axes: str
 
 
+def three(values: Iterable[T]) -> tuple[T, T, T]:
+    """Three values as a tuple of three.
+
+    Raises:
+        ValueError: if there are not three.
+    """
+    first, second, third = values
+    return first, second, third
+
+
 def arrange(shape: tuple[int, int, int], affine: np.ndarray | None, spacing: tuple[float, float, float] | None = None) -> Arrangement:
     """Chooses slice axis, order and flips of a stored array.
 
@@ -63,27 +77,24 @@ def arrange(shape: tuple[int, int, int], affine: np.ndarray | None, spacing: tup
     """
     if affine is None:
         slices = slice_axis(shape, spacing, (0, 1, 2))
-        rows, columns = (axis for axis in (2, 1, 0) if axis != slices)
-        axes = (slices, rows, columns)
-        displayed_spacing = None if spacing is None else tuple(float(spacing[axis]) for axis in axes)
+        axes = three((slices, *(axis for axis in (2, 1, 0) if axis != slices)))
+        displayed_spacing = None if spacing is None else three(float(spacing[axis]) for axis in axes)
         grid = StoredGrid(shape, axes, (False, False, False))
-        return Arrangement(grid, tuple(shape[axis] for axis in axes), None, displayed_spacing, None, "")
+        return Arrangement(grid, three(shape[axis] for axis in axes), None, displayed_spacing, None, "")
 
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     world = world_axes(affine)
-    slices = slice_axis(shape, tuple(lengths), tuple(axis for axis, _ in world))
+    slices = slice_axis(shape, three(lengths), three(axis for axis, _ in world))
     plane = PLANES[world[slices][0]]
-    axes, flips = [], []
-    for target, sign in _DIRECTIONS[plane]:
-        stored = next(index for index, (axis, _) in enumerate(world) if axis == target)
-        axes.append(stored)
-        flips.append(world[stored][1] != sign)
-    grid = StoredGrid(shape, tuple(axes), tuple(flips), np.asarray(affine, np.float64))
+    nearest = [axis for axis, _ in world]
+    axes = three(nearest.index(target) for target, _ in _DIRECTIONS[plane])
+    flips = three(world[stored][1] != sign for stored, (_, sign) in zip(axes, _DIRECTIONS[plane], strict=True))
+    grid = StoredGrid(shape, axes, flips, np.asarray(affine, np.float64))
     return Arrangement(
         grid=grid,
-        shape=tuple(shape[axis] for axis in axes),
-        affine=displayed_affine(grid),
-        spacing=tuple(float(lengths[axis]) for axis in axes),
+        shape=three(shape[axis] for axis in axes),
+        affine=affine @ displayed_to_stored(grid),
+        spacing=three(float(lengths[axis]) for axis in axes),
         plane=plane,
         axes="".join((_POSITIVE if sign > 0 else _NEGATIVE)[axis] for axis, sign in world),
     )
@@ -123,15 +134,15 @@ def world_axes(affine: np.ndarray) -> tuple[tuple[int, int], ...]:
     return tuple(found[stored] for stored in range(3))
 
 
-def displayed_affine(grid: StoredGrid) -> np.ndarray:
-    """(4, 4) displayed voxel (x, y, z) to RAS mm, from the stored grid's affine."""
+def displayed_to_stored(grid: StoredGrid) -> np.ndarray:
+    """(4, 4) displayed voxel (x, y, z) to stored voxel (i, j, k)."""
     to_stored = np.zeros((4, 4))
     to_stored[3, 3] = 1
     for displayed, (stored, flip) in enumerate(zip(grid.axes, grid.flips, strict=True)):
         column = 2 - displayed  # z, y, x to x, y, z
         to_stored[stored, column] = -1 if flip else 1
         to_stored[stored, 3] = grid.shape[stored] - 1 if flip else 0
-    return grid.affine @ to_stored
+    return to_stored
 
 
 def usable(affine: np.ndarray) -> bool:
@@ -149,8 +160,8 @@ def edges(affine: np.ndarray | None) -> tuple[str, str, str, str] | None:
     if affine is None:
         return None
     (x_axis, x_sign), (y_axis, y_sign), _ = world_axes(affine)
-    right, left = (_POSITIVE, _NEGATIVE)[:: x_sign]
-    bottom, top = (_POSITIVE, _NEGATIVE)[:: y_sign]
+    right, left = (_POSITIVE, _NEGATIVE)[::x_sign]
+    bottom, top = (_POSITIVE, _NEGATIVE)[::y_sign]
     return left[x_axis], right[x_axis], top[y_axis], bottom[y_axis]
 
 
