@@ -165,7 +165,7 @@ def stem_of(name: str) -> str:
     for suffix in _DOUBLE_SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
-    return Path(name).stem
+    return os.path.splitext(name)[0]
 
 
 def key_for(root: Path, path: Path, *, is_file: bool) -> str:
@@ -185,9 +185,9 @@ def key_for(root: Path, path: Path, *, is_file: bool) -> str:
 def relative_name(root: Path, path: Path) -> str:
     """A file's or folder's name relative to the folder that contains what was opened, with `/`."""
     try:
-        return path.relative_to(root.parent).as_posix()
-    except ValueError:  # e.g. a mask that a link leads to
-        return path.name
+        return path_text(path.relative_to(root.parent), posix=True)
+    except ValueError:
+        return path_text(Path(path.name))
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -278,7 +278,7 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
     if not stat.S_ISDIR(mode):
         raise ReadError(f'"{path_text(root)}" is neither a file nor a folder.', "Open a file or a folder with a scan.")
 
-    files: list[Path] = []
+    names: dict[Path, list[str]] = defaultdict(list)
     ignored: list[Ignored] = []
     seen = {_identity(root)}
     folders = [root]
@@ -293,21 +293,21 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
             ignored.append(Ignored(relative_name(root, folder), f"The folder cannot be listed: {reason(error)}."))
             continue
         for entry in content:
-            path = Path(entry.path)
             try:
                 if entry.is_dir():
+                    path = Path(entry.path)
                     # A link may lead back up: each folder is entered once.
                     identity = _identity(path) if entry.is_symlink() else (entry.stat().st_dev, entry.inode())
                     if identity not in seen or identity[1] == 0:
                         seen.add(identity)
                         folders.append(path)
                 elif entry.is_file():
-                    files.append(path)
+                    names[folder].append(entry.name)
                 else:
-                    ignored.append(Ignored(relative_name(root, path), "It is a broken link or no plain file."))
+                    ignored.append(Ignored(relative_name(root, Path(entry.path)), "It is a broken link or no plain file."))
             except OSError as error:
-                ignored.append(Ignored(relative_name(root, path), f"It cannot be read: {reason(error)}."))
-    return sorted(files, key=natural_path), ignored
+                ignored.append(Ignored(relative_name(root, Path(entry.path)), f"It cannot be read: {reason(error)}."))
+    return [folder / name for folder in sorted(names, key=natural_path) for name in sorted(names[folder], key=natural)], ignored
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -360,9 +360,10 @@ def reason(error: OSError) -> str:
     return text[:1].lower() + text[1:].rstrip(".")
 
 
-def path_text(path: Path) -> str:
+def path_text(path: Path, *, posix: bool = False) -> str:
     """A path as people can read it: names that are no valid text get replacement characters."""
-    return os.fsencode(path).decode("utf-8", errors="replace")
+    text = path.as_posix() if posix else str(path)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------------------------

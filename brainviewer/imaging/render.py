@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -59,6 +61,49 @@ def compose(picture: np.ndarray, mask: np.ndarray | None, style: OverlayStyle, r
     if reference is not None and reference.any():
         result = _paint(result, border(reference), SKY_BLUE, 1.0)
     return result.copy() if result is picture else result
+
+
+def binary_picture(mask: np.ndarray) -> np.ndarray:
+    """(Y, X) uint8 of a bool mask: 0 or 255."""
+    return mask.astype(np.uint8) * np.uint8(255)
+
+
+PANEL_GAP = 4
+CAPTION_HEIGHT = 20
+
+
+def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference: np.ndarray | None = None) -> np.ndarray:
+    """What the models say of a slice, side by side: scan, reference mask, predicted mask, scan with reference, scan with prediction.
+
+    Args:
+        picture: (Y, X, 3) uint8 RGB from `background`.
+        mask: (Y, X) bool predicted mask.
+        style: how overlays are drawn; both in the same way, the reference in its own colour.
+        reference: (Y, X) bool mask that came with the scan; without one the two pictures that need it are left out.
+
+    Returns:
+        (H, W, 3) uint8 RGB on a black ground, each picture under its name where there is room for it.
+    """
+    views = [("Scan", picture), ("Predicted mask", _grey(mask)), ("Prediction", compose(picture, mask, style))]
+    if reference is not None:
+        own = replace(style, rgb=SKY_BLUE)
+        views = [views[0], ("Reference mask", _grey(reference)), views[1], ("Reference", compose(picture, reference, own)), views[2]]
+    height, width = picture.shape[:2]
+    named = width >= 96
+    top = CAPTION_HEIGHT if named else 0
+    sheet = np.zeros((top + height, len(views) * (width + PANEL_GAP) - PANEL_GAP, 3), np.uint8)
+    for number, (name, view) in enumerate(views):
+        left = number * (width + PANEL_GAP)
+        sheet[top:, left : left + width] = view
+        if named:
+            strip = np.zeros((top, width, 3), np.uint8)
+            cv2.putText(strip, name, (2, top - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (205, 205, 205), 1, cv2.LINE_AA)
+            sheet[:top, left : left + width] = strip
+    return sheet
+
+
+def _grey(mask: np.ndarray) -> np.ndarray:
+    return np.repeat(binary_picture(mask)[..., np.newaxis], 3, axis=-1)
 
 
 def border(mask: np.ndarray) -> np.ndarray:
