@@ -12,7 +12,10 @@ MAGIC = b"\x1f\x8b"
 MOST_INFLATED = 1032
 """No deflate stream is longer than this, times its compressed length."""
 
-_PIECE = 1 << 20
+_READ_BYTES, _PIECE_BYTES = 1 << 17, 1 << 20
+"""Read and inflated at a time: small enough to stay in a processor's cache."""
+
+_WORTH_CHECKING_BYTES = 16 << 20
 
 
 class Damaged(Exception):
@@ -38,21 +41,21 @@ def inflate(path: Path) -> Iterator[bytes]:
     """
     with open(path, "rb") as stream:
         engine = zlib.decompressobj(31)
-        data = stream.read(_PIECE)
+        data = stream.read(_READ_BYTES)
         while data:
             try:
-                piece = engine.decompress(data, 4 * _PIECE)
+                piece = engine.decompress(data, _PIECE_BYTES)
             except zlib.error as error:
                 raise Damaged("its compressed data are damaged") from error
             if piece:
                 yield piece
             if engine.eof:
-                data = engine.unused_data or stream.read(_PIECE)
+                data = engine.unused_data or stream.read(_READ_BYTES)
                 if not data.startswith(MAGIC):  # padding behind the last member
                     return
                 engine = zlib.decompressobj(31)
             else:
-                data = engine.unconsumed_tail or stream.read(_PIECE)
+                data = engine.unconsumed_tail or stream.read(_READ_BYTES)
         if not engine.eof:
             raise Damaged("its compressed data end early")
 
@@ -67,7 +70,7 @@ def read_part(path: Path, start: int, size: int) -> Iterator[tuple[int, np.ndarr
         Damaged: if the stream breaks or is shorter.
         OSError: from the file.
     """
-    if start + size > MOST_INFLATED * path.stat().st_size + _PIECE:
+    if start + size > MOST_INFLATED * path.stat().st_size + _PIECE_BYTES:
         raise Damaged("it is far too small for what its header announces")
     target = np.empty(size, np.uint8)
     position = filled = 0
@@ -79,7 +82,7 @@ def read_part(path: Path, start: int, size: int) -> Iterator[tuple[int, np.ndarr
             if filled < size:
                 yield filled, target
         position += len(piece)
-        if position > start + size + 16 * _PIECE:
+        if position > start + size + _WORTH_CHECKING_BYTES:
             break  # much more follows that nobody asked for: its checksum is not worth the wait
     if filled < size:
         raise Damaged(f"it is cut short: {max(position - start, 0):,} of {size:,} bytes")
