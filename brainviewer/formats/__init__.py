@@ -6,6 +6,6 @@ displayed volume (see `imaging.volume`).
 
 from __future__ import annotations
 
-from .series import Ignored, Reader, ScanListing, Series, find_series, nothing_found, open_volume, scan
+from .series import Ignored, Reader, ScanListing, Series, describe, find_series, nothing_found, open_volume, scan
 
-__all__ = ["Ignored", "Reader", "ScanListing", "Series", "find_series", "nothing_found", "open_volume", "scan"]
+__all__ = ["Ignored", "Reader", "ScanListing", "Series", "describe", "find_series", "nothing_found", "open_volume", "scan"]

@@ -410,6 +410,38 @@ def nothing_found(listing: ScanListing) -> ReadError:
     )
 
 
+def describe(listing: ScanListing) -> dict:
+    """The document of `info`: what was found, as plain values for JSON."""
+    return {"series": [_described(series) for series in listing.series], "ignored": ignored_rows(listing.ignored)}
+
+
+def ignored_rows(ignored: Iterable[Ignored]) -> list[dict[str, str]]:
+    """As they stand in the documents of `info` and `predict`."""
+    return [{"file": row.file, "why": row.why} for row in ignored]
+
+
+def _described(series: Series) -> dict:
+    return {
+        "key": series.key,
+        "format": series.format,
+        "description": series.description,
+        "modality": series.modality,
+        "sequence": series.sequence,
+        "source": series.source,
+        "files": len(series.files),
+        "slices": series.shape[0],
+        "shape": [int(size) for size in (*series.shape, len(series.channels))],
+        "dtype": series.dtype,
+        "spacing_mm": None if series.spacing_mm is None else [float(size) for size in series.spacing_mm],
+        "affine": None if series.affine is None else [[float(value) for value in row] for row in series.affine],
+        "plane": series.plane,
+        "axes": series.axes,
+        "order_by": series.order_by,
+        "reference": series.reference,
+        "notes": list(series.notes),
+    }
+
+
 def find_series(listing: ScanListing, key: str) -> Series:
     """The series of a key.
 
