@@ -1,0 +1,142 @@
+"""The composition root: makes the parts, joins them, and starts the window."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QApplication
+
+from .. import __version__, paths
+from .. import settings as settings_store
+from ..errors import WriteError
+from ..settings import Settings
+from . import jobs, palette
+from .flow import Choice, Flow, Message
+from .main_window import MainWindow
+from .session import Session
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES, LOGS_KEPT = 1_000_000, 3
+
+
+class Program:
+    """All parts of one running window, made in order and closed in order."""
+
+    def __init__(self, settings: Settings, backend: jobs.Backend | None = None, choice: jobs.EngineChoice | None = None, **dialogs: object) -> None:
+        self.session = Session(settings)
+        self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer"))
+        self.flow = Flow(self.session, *self.workers, backend=backend, choice=choice)
+        self.window = MainWindow(self.session, self.flow, settings, **dialogs)
+
+    def close(self) -> None:
+        """Ends the window, the work and the threads.
+
+        Raises:
+            RuntimeError: if a thread does not end in time.
+        """
+        self.window.hide()
+        self.flow.close()
+
+
+class Keeper(QObject):
+    """Saves the settings; a disk that is full is said once."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__(flow)
+        self._flow = flow
+        self._said = False
+
+    @Slot(object)
+    def keep(self, settings: Settings) -> None:
+        try:
+            settings_store.save(settings)
+        except WriteError as error:
+            log.warning("%s", error)
+            if not self._said:
+                self._said = True
+                self._flow.messaged.emit(Message("warning", error.sentence, error.hint))
+
+
+class Alarm(QObject):
+    """What nobody caught: to the log, and as a message in the window, from whatever thread it came.
+
+    Signals:
+        raised: text of the exception's type.
+    """
+
+    raised = Signal(object)
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self.raised.connect(self._on_raised)
+
+    def hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """For `sys.excepthook`: one of the two places that catch everything."""
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
+        log.critical("Nobody caught this", exc_info=(kind, error, trace))
+        self.raised.emit(kind.__name__)
+
+    def thread_hook(self, args: threading.ExceptHookArgs) -> None:
+        self.hook(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
+
+    @Slot(object)
+    def _on_raised(self, kind: str) -> None:
+        hint = self.tr("The window goes on. The log says more.")
+        self._window.messages.show_message(Message("error", self.tr("Unexpected error."), hint, (Choice(self.tr("Show the log"), self._window.show_log),)))
+
+
+def start_log() -> None:
+    """Writes to the log file of the user's folder; without one where that cannot be written."""
+    file = paths.log_file()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", delay=False)
+    except OSError as error:
+        logging.getLogger("brainviewer").warning("There is no log file: %s", error.strerror)
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("brainviewer")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.info("brainviewer %s, Python %s, %s", __version__, sys.version.split()[0], sys.platform)
+
+
+def run(paths_to_open: list[Path]) -> int:
+    """Shows the window until it is closed; returns the exit code."""
+    start_log()
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("brainviewer")
+    app.setApplicationVersion(__version__)
+    settings = settings_store.load()
+    palette.dress(app, settings.theme)
+    program = Program(settings)
+    keeper = Keeper(program.flow)
+    program.window.settings_changed.connect(keeper.keep)
+    alarm = Alarm(program.window)
+    sys.excepthook = alarm.hook
+    threading.excepthook = alarm.thread_hook
+    program.window.show()
+    if paths_to_open:
+        # After the first paint: the window is on screen before anything is read.
+        program.window.open_later(paths_to_open)
+    code = app.exec()
+    try:
+        program.close()
+    except RuntimeError:
+        # A thread that cannot be stopped would take the interpreter down in the middle of its own end.
+        log.critical("A worker did not stop; leaving without it", exc_info=True)
+        logging.shutdown()
+        os._exit(code)
+    return code

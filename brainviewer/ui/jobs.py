@@ -1,0 +1,255 @@
+"""The work behind the window, as plain functions of a task: they run on a worker's thread and know nothing of Qt.
+
+The heavy imports happen inside, so that the window is on screen first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from ..errors import BrainviewerError
+from ..formats.series import ScanListing, Series, nothing_found
+from ..imaging import render
+from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
+from ..imaging.volume import Volume, Window
+from .session import EngineFacts, OpenedScan
+from .worker import Task
+
+log = logging.getLogger(__name__)
+
+THUMBNAIL_PX = 96
+
+
+# The functions the window calls, each with its real default; tests bring their own
+
+
+def scan_path(path: Path, progress: Callable[[int, int], None]) -> ScanListing:
+    from ..formats import scan
+
+    return scan(path, progress)
+
+
+def read_series(series: Series, progress: Callable[[int, int], None]) -> Volume:
+    from ..formats import open_volume
+
+    return open_volume(series, progress)
+
+
+def start_models(engine: str, device: str, precision: str) -> Any:
+    from ..inference.load import load_models
+
+    return load_models(engine, device, precision)
+
+
+def analyse_volume(
+    volume: Volume, models: Any, task: Task, *, order: Sequence[int], on_slice: Callable[[Prediction], None]
+) -> ScanResult:
+    from ..inference.analyse import analyse
+
+    return analyse(volume, models, task, order=order, on_slice=on_slice)
+
+
+def fill_in(volume: Volume, models: Any, task: Task, result: ScanResult, order: Sequence[int]) -> Iterator[Prediction]:
+    from ..inference.analyse import second_pass
+
+    return second_pass(volume, models, task, result, order)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Everything the window asks of the layers below."""
+
+    scan: Callable[..., ScanListing] = scan_path
+    open_volume: Callable[..., Volume] = read_series
+    load_models: Callable[..., Any] = start_models
+    analyse: Callable[..., ScanResult] = analyse_volume
+    second_pass: Callable[..., Iterator[Prediction]] = fill_in
+
+
+# Opening
+
+
+def open_path(backend: Backend, path: Path, task: Task) -> OpenedScan:
+    """Looks through a path and reads the series that is likeliest wanted; the next one where that cannot be read.
+
+    Raises:
+        ReadError: if nothing under the path can be opened.
+    """
+    listing = backend.scan(path, partial(_step, task, "looking"))
+    task.step(0, 0, "looking")
+    if not listing.series:
+        raise nothing_found(listing)
+    failures: list[BrainviewerError] = []
+    for series in sorted(listing.series, key=_wanted_first):
+        try:
+            opened = open_series(backend, listing, series, task)
+        except BrainviewerError as error:
+            log.warning("Series %s could not be read: %s", series.key, error)
+            failures.append(error)
+        else:
+            notes = tuple(error.sentence for error in failures)
+            return OpenedScan(opened.listing, opened.series, opened.volume, opened.windows, opened.thumbnail, notes)
+    raise failures[0]
+
+
+def open_series(backend: Backend, listing: ScanListing, series: Series, task: Task) -> OpenedScan:
+    """Reads one series of a listing."""
+    volume = backend.open_volume(series, partial(_step, task, "reading"))
+    task.step(1, 1, "reading")
+    windows = render.windows_of(volume)
+    return OpenedScan(listing, series, volume, windows, thumbnail_of(volume, windows))
+
+
+def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
+    """Shares (key, thumbnail) of one series after the other; a series that cannot be read has none."""
+    for wanted in series:
+        task.step(0, 0, "thumbnails")
+        try:
+            volume = backend.open_volume(wanted, partial(_step, task, "thumbnails"))
+            task.share((wanted.key, thumbnail_of(volume, render.windows_of(volume))))
+        except BrainviewerError as error:
+            log.info("No thumbnail of %s: %s", wanted.key, error)
+
+
+def thumbnail_of(volume: Volume, windows: tuple[Window, ...]) -> np.ndarray:
+    """(THUMBNAIL_PX, THUMBNAIL_PX, 3) uint8 RGB: the middle slice, whole, on black."""
+    picture = render.background(volume, len(volume) // 2, windows)
+    height, width = picture.shape[:2]
+    if volume.spacing is not None:
+        height, width = height * volume.spacing[1], width * volume.spacing[2]
+    scale = THUMBNAIL_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    square = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
+    top, left = (THUMBNAIL_PX - size[1]) // 2, (THUMBNAIL_PX - size[0]) // 2
+    square[top : top + size[1], left : left + size[0]] = small
+    return square
+
+
+def _step(task: Task, note: str, done: int, total: int) -> None:
+    task.step(done, total, note)
+
+
+def _wanted_first(series: Series) -> int:
+    """FLAIR, which the models know best, before everything else; otherwise as listed."""
+    return 0 if series.sequence == "flair" else 1
+
+
+# Analysing
+
+
+class Shelf:
+    """The loaded models. Used on the analyst's thread only, and after that thread has ended, to close them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._models: Any = None
+
+    def models(self, engine: str, device: str, precision: str) -> Any:
+        """Loads them on the first call.
+
+        Raises:
+            BundleError, EngineError: if they cannot be loaded; the next call tries again.
+        """
+        if self._models is None:
+            self._models = self._backend.load_models(engine, device, precision)
+        return self._models
+
+    def close(self) -> None:
+        if self._models is not None:
+            self._models.close()
+            self._models = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What the user asked for; "auto" leaves it to the program."""
+
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsReady:
+    """Shared by `analyse_scan` before the first slice."""
+
+    facts: EngineFacts
+    threshold: float
+
+
+def analyse_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: Volume, order: Sequence[int], task: Task) -> ScanResult:
+    """The first pass; shares ModelsReady, then each slice's provisional Prediction."""
+    task.step(0, 0, "models")
+    models = shelf.models(choice.engine, choice.device, choice.precision)
+    task.share(ModelsReady(facts_of(models), float(models.segment_bundle.threshold)))
+    result = backend.analyse(volume, models, task, order=order, on_slice=task.share)
+    task.share(ModelsReady(facts_of(models), result.threshold))  # a GPU that failed on the way has been left for the CPU
+    return result
+
+
+def refine_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: Volume, result: ScanResult, order: Sequence[int], task: Task) -> None:
+    """The second pass: shares each slice's Prediction with its probability map."""
+    models = shelf.models(choice.engine, choice.device, choice.precision)
+    for prediction in backend.second_pass(volume, models, task, result, order):
+        task.share(prediction)
+
+
+def facts_of(models: Any) -> EngineFacts:
+    return EngineFacts(models.engine, models.device, models.precision, models.gpu_note)
+
+
+# Exporting
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExportOrder:
+    """What is to be written, frozen at the moment it was asked for.
+
+    Attributes:
+        overlay: whether the mask is drawn.
+        slices: displayed indices.
+        replace: whether pictures that are there may be replaced.
+    """
+
+    volume: Volume
+    windows: tuple[Window, ...]
+    predictions: tuple[Prediction, ...]
+    style: OverlayStyle
+    show: str
+    overlay: bool
+    slices: tuple[int, ...]
+    folder: Path
+    replace: bool = False
+
+
+def overlay_name(volume: Volume, z: int) -> str:
+    return f"{volume.stems[z]}_overlay.png"
+
+
+def standing_in_the_way(order: ExportOrder) -> int:
+    """Pictures of the order that are there already."""
+    return sum((order.folder / overlay_name(order.volume, z)).exists() for z in order.slices)
+
+
+def free_folder(folder: Path) -> Path:
+    """The folder itself where it is not there or empty, else the first of "folder 2", "folder 3" ... that is."""
+    from ..formats.export import proposed_folder
+
+    return proposed_folder(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDone:
+    """Where the pictures are, and how many."""
+
+    folder: Path
+    count: int

@@ -1,0 +1,73 @@
+"""All keys on one card, made from the menus themselves."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+
+from . import palette
+from .sheets import Card
+from .side_panel import heading
+
+GRID_PX = palette.GRID_PX
+
+
+class KeySheet(Card):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("keySheet")
+        self.setAccessibleName(self.tr("All keys"))
+        head = QHBoxLayout()
+        title = QLabel(self.tr("Keys and mouse"), self)
+        palette.emphasise(title, large=True)
+        head.addWidget(title, 1)
+        head.addWidget(self.close_button(), 0, Qt.AlignmentFlag.AlignTop)
+        self._columns = QHBoxLayout()
+        self._columns.setSpacing(4 * GRID_PX)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(3 * GRID_PX, GRID_PX, GRID_PX, 3 * GRID_PX)
+        column.addLayout(head)
+        column.addSpacing(GRID_PX)
+        column.addLayout(self._columns)
+
+    def fill(self, menus: list[QMenu]) -> None:
+        """One block a menu, and one for the mouse."""
+        blocks = []
+        for menu in menus:
+            rows = [(a.text().replace("&", "").rstrip("…"), " or ".join(k.toString(k.SequenceFormat.NativeText) for k in a.shortcuts())) for a in menu.actions()]
+            rows = [row for row in rows if row[1]]
+            if rows:
+                blocks.append((menu.title().replace("&", ""), rows))
+        blocks.append((self.tr("Mouse on the scan"), self._mouse()))
+        total, columns, height = sum(len(rows) + 2 for _, rows in blocks), [QVBoxLayout() for _ in range(2)], 0
+        for title, rows in blocks:
+            target = columns[0] if height + len(rows) / 2 < total / 2 else columns[1]
+            height += len(rows) + 2
+            target.addWidget(heading(title, self))
+            target.addLayout(self._grid(rows))
+            target.addSpacing(GRID_PX)
+        for layout in columns:
+            layout.setSpacing(GRID_PX // 2)
+            layout.addStretch()
+            self._columns.addLayout(layout, 1)
+
+    def _mouse(self) -> list[tuple[str, str]]:
+        return [
+            (self.tr("Slices"), self.tr("Wheel")),
+            (self.tr("Zoom at the pointer"), self.tr("Ctrl+Wheel")),
+            (self.tr("Contrast (right, left) and brightness (up, down)"), self.tr("Left drag")),
+            (self.tr("Move"), self.tr("Middle drag or Space+Left drag")),
+            (self.tr("Fit"), self.tr("Double click")),
+        ]
+
+    def _grid(self, rows: list[tuple[str, str]]) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(2 * GRID_PX)
+        grid.setVerticalSpacing(2)
+        grid.setColumnStretch(0, 1)
+        for number, (what, keys) in enumerate(rows):
+            grid.addWidget(QLabel(what, self), number, 0)
+            label = QLabel(keys, self)
+            palette.quieten(label)
+            grid.addWidget(label, number, 1, Qt.AlignmentFlag.AlignRight)
+        return grid

@@ -1,0 +1,99 @@
+"""Numbers as the window says them: with a unit, at one sensible precision."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from ..imaging.prediction import Prediction
+from ..imaging.volume import Volume
+from .session import Phase, Session
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("measures", text)
+
+
+def area_px(prediction: Prediction | None, threshold: float) -> int | None:
+    """Pixels of the tumour in a slice, or None where that is not known."""
+    found = prediction.found(threshold) if prediction is not None else None
+    return None if found is None else int(found.sum())
+
+
+def area_words(pixels: int, spacing: tuple[float, float, float] | None) -> str:
+    """ "6.1 cm²" where the spacing (dz, dy, dx) in mm is known, else "1,234 pixels"."""
+    if spacing is None:
+        return _tr("{:,} pixels").format(pixels)
+    return _tr("{:.1f} cm²").format(pixels * spacing[1] * spacing[2] / 100)
+
+
+def volume_ml(session: Session, threshold: float) -> float | None:
+    """Of the whole scan's tumour, or None where the spacing or the final answer is not known."""
+    volume = session.volume
+    if volume is None or session.result is None or volume.spacing is None:
+        return None
+    dz, dy, dx = volume.spacing
+    return sum(area_px(p, threshold) or 0 for p in session.result.predictions) * dz * dy * dx / 1000
+
+
+def probability_words(p: float) -> str:
+    """Two digits; never a plain 0 or 1, which no model can promise."""
+    if p > 0.995:
+        return "> 0.99"
+    return "< 0.01" if p < 0.005 else f"{p:.2f}"
+
+
+def duration_words(seconds: float) -> str:
+    """ "3 s", "2 min"."""
+    if seconds < 90:
+        return _tr("{} s").format(max(1, round(seconds)))
+    return _tr("{} min").format(round(seconds / 60))
+
+
+def slice_words(volume: Volume, z: int, prediction: Prediction | None, pixels: int | None) -> str:
+    """One slice's answer in a few lines; `pixels` is the tumour's area."""
+    head = _tr("Slice {} of {}").format(z + 1, len(volume))
+    if prediction is None:
+        return head + "\n" + _tr("Not analysed")
+    verdict = _tr("Tumour") if prediction.tumour else _tr("No tumour found")
+    lines = [head, _tr("{}, probability {}").format(verdict, probability_words(prediction.p_tumour))]
+    if prediction.tumour and pixels is not None:
+        lines.append(_tr("Area {}").format(area_words(pixels, volume.spacing)))
+    if prediction.provisional:
+        lines.append(_tr("Provisional, until the whole scan is analysed"))
+    return "\n".join(lines)
+
+
+def sequence_words(session: Session) -> str:
+    """What the picture shows: one of the composed scan's sequences, or the series' own name."""
+    volume = session.volume
+    if volume is None:
+        return ""
+    return show_words(session.show) if volume.composed else volume.description or volume.key
+
+
+def show_words(show: str) -> str:
+    """The name of one way to show a composed scan."""
+    return {
+        "pre": _tr("Pre-contrast T1"),
+        "flair": _tr("FLAIR"),
+        "post": _tr("Post-contrast T1"),
+        "composite": _tr("Colour composite"),
+    }[show]
+
+
+def verdict_words(session: Session) -> str:
+    """The scan's verdict, in an honest state; never more than what was looked at."""
+    analysis, result = session.analysis, session.result
+    if session.scan is None:
+        return ""
+    if analysis.phase is Phase.RUNNING:
+        return _tr("Analysing {} of {}").format(analysis.done, analysis.total)
+    if analysis.phase is Phase.STOPPED:
+        return _tr("Stopped at {} of {}").format(analysis.done, analysis.total)
+    if analysis.phase is Phase.FAILED:
+        return _tr("Analysis failed at {} of {}").format(analysis.done, analysis.total)
+    if result is None:
+        return _tr("Not analysed yet")
+    if result.slices_with_tumour:
+        return _tr("Tumour found in {} of {} slices").format(result.slices_with_tumour, analysis.total)
+    return _tr("No tumour found in {} of {} slices").format(analysis.total, analysis.total)

@@ -1,0 +1,231 @@
+"""The middle of the window: the scan, and under it the detection strip and the slider."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from ..imaging.prediction import Prediction
+from . import icons, measures, palette
+from .picture import picture_of
+from .session import Session
+from .slice_view import SliceView
+from .timeline import Bar, DetectionStrip
+
+GRID_PX = palette.GRID_PX
+
+
+class ScanPanel(QWidget):
+    """Shows the session's scan and takes the mouse's wishes back to the session."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._hovered: tuple[int, int] | None = None
+        self._areas: list[int | None] = []
+        self._areas_at = session.style.threshold
+        self.view = SliceView(self)
+        self.strip = DetectionStrip(self)
+        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setObjectName("sliceSlider")
+        self.slider.setAccessibleName(self.tr("Slice"))
+        self.slider.setToolTip(self.tr("Slice (wheel, arrow keys, Page Up and Page Down, Home and End)"))
+        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.slider.setPageStep(5)
+        self.previous_button = self._button("previousFindingButton", "previous", self.tr("Previous finding (Shift+N)"))
+        self.next_button = self._button("nextFindingButton", "next", self.tr("Next finding (N)"))
+        self.place = QLabel(self)
+        self.place.setObjectName("placeLabel")
+        self.place.setFont(palette.tabular(self.place.font()))
+        self.place.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._lay_out()
+        self._connect()
+
+    def _button(self, name: str, icon: str, tip: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setObjectName(name)
+        button.setIcon(icons.icon(icon, self.palette().windowText().color()))
+        button.setProperty("icon_name", icon)
+        button.setIconSize(QSize(16, 16))
+        button.setAutoRaise(True)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        return button
+
+    def refresh_icons(self) -> None:
+        """After the theme changed."""
+        for button in (self.previous_button, self.next_button):
+            button.setIcon(icons.icon(button.property("icon_name"), self.palette().windowText().color()))
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout()
+        row.setContentsMargins(GRID_PX, 0, GRID_PX, 0)
+        row.setSpacing(GRID_PX)
+        row.addWidget(self.previous_button)
+        row.addWidget(self.next_button)
+        row.addStretch()
+        row.addWidget(self.place)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, GRID_PX)
+        column.setSpacing(0)
+        column.addWidget(self.view, 1)
+        column.addWidget(self.strip)
+        column.addWidget(self.slider)
+        column.addLayout(row)
+
+    def _connect(self) -> None:
+        session = self._session
+        self.view.scrolled.connect(self._on_scrolled)
+        self.strip.scrolled.connect(self._on_scrolled)
+        self.view.level_dragged.connect(self._on_level_dragged)
+        self.view.hovered.connect(self._on_hovered)
+        self.strip.slice_chosen.connect(session.set_slice)
+        self.slider.valueChanged.connect(session.set_slice)
+        self.previous_button.clicked.connect(self.go_to_previous_finding)
+        self.next_button.clicked.connect(self.go_to_next_finding)
+        session.scan_changed.connect(self._on_scan)
+        session.slice_changed.connect(self._on_slice)
+        session.show_changed.connect(self._on_look)
+        session.windows_changed.connect(self._on_look)
+        session.layers_changed.connect(self._on_look)
+        session.style_changed.connect(self._on_style)
+        session.prediction_changed.connect(self._on_prediction)
+        session.result_changed.connect(self._on_result)
+
+    @Slot()
+    def go_to_next_finding(self) -> None:
+        self._session.go_to_finding(1)
+
+    @Slot()
+    def go_to_previous_finding(self) -> None:
+        self._session.go_to_finding(-1)
+
+    @Slot(object)
+    def _on_scrolled(self, steps: int) -> None:
+        self._session.set_slice(self._session.z + steps)
+
+    @Slot(object)
+    def _on_level_dragged(self, moved: tuple[float, float]) -> None:
+        self._session.drag_window(*moved)
+
+    @Slot(object)
+    def _on_hovered(self, pixel: tuple[int, int] | None) -> None:
+        if pixel != self._hovered:
+            self._hovered = pixel
+            self._write_corners()
+
+    @Slot(object)
+    def _on_scan(self, scan: object) -> None:
+        volume = self._session.volume
+        self._hovered = None
+        count = len(volume) if volume is not None else 0
+        self.slider.blockSignals(True)
+        self.slider.setRange(0, max(count - 1, 0))
+        self.slider.setValue(self._session.z)
+        self.slider.blockSignals(False)
+        self.slider.setEnabled(count > 1)
+        if volume is not None:
+            spacing = volume.spacing
+            self.view.set_grid(volume.shape[1:], (spacing[1], spacing[2]) if spacing else None, volume.plane)
+        self._draw()
+
+    @Slot(object)
+    def _on_slice(self, z: int) -> None:
+        self.slider.blockSignals(True)
+        self.slider.setValue(z)
+        self.slider.blockSignals(False)
+        self.strip.set_current(z)
+        self._draw()
+
+    @Slot(object)
+    def _on_look(self, changed: object) -> None:
+        self.view.set_smooth(self._session.layers.smooth)
+        self._draw()
+
+    @Slot(object)
+    def _on_style(self, style: object) -> None:
+        self.strip.set_colour(self._session.style.rgb)
+        if self._session.style.threshold != self._areas_at:
+            self._measure()
+        self._draw()
+
+    @Slot(object)
+    def _on_prediction(self, prediction: Prediction | None) -> None:
+        if prediction is None:
+            self._measure()
+        else:
+            self._areas[prediction.z] = measures.area_px(prediction, self._areas_at)
+            self._fill_strip()
+        if prediction is None or prediction.z == self._session.z:
+            self._draw()
+
+    @Slot(object)
+    def _on_result(self, result: object) -> None:
+        self.strip.set_decision(self._session.result.decision_threshold if self._session.result else None)
+
+    def _draw(self) -> None:
+        self.view.set_picture(picture_of(self._session))
+        self._write_corners()
+
+    def _write_corners(self) -> None:
+        session, volume = self._session, self._session.volume
+        if volume is None:
+            self.view.set_corners()
+            self.place.setText("")
+            return
+        place = self.tr("{} / {}").format(session.z + 1, len(volume))
+        self.place.setText(self.tr("Slice {} of {}").format(session.z + 1, len(volume)))
+        prediction = session.prediction
+        provisional = (self.tr("Provisional"),) if prediction is not None and prediction.provisional else ()
+        self.view.set_corners(
+            top_left=(measures.sequence_words(session),),
+            top_right=provisional,
+            bottom_left=(*self._pixel_words(), place + self._height_words()),
+            bottom_right=self._window_words(),
+        )
+
+    def _height_words(self) -> str:
+        """Where the slice lies along the volume's axis, in the patient's own millimetres."""
+        volume = self._session.volume
+        if volume is None or volume.affine is None or volume.plane is None:
+            return ""
+        axis = {"sagittal": 0, "coronal": 1, "axial": 2}[volume.plane]
+        middle = volume.affine @ (volume.shape[2] / 2, volume.shape[1] / 2, self._session.z, 1)
+        return self.tr("   {:+.1f} mm").format(middle[axis])
+
+    def _window_words(self) -> tuple[str, ...]:
+        channels = self._session.channels_shown()
+        if len(channels) != 1:
+            return ()
+        window = self._session.windows[channels[0]]
+        digits = 0 if window.width >= 20 else 3
+        return (self.tr("W {:.{digits}f}   L {:.{digits}f}").format(window.width, window.level, digits=digits),)
+
+    def _pixel_words(self) -> tuple[str, ...]:
+        if self._hovered is None or self._session.volume is None:
+            return ()
+        row, column = self._hovered
+        values = self._session.volume[self._session.z][row, column, list(self._session.channels_shown())]
+        return (self.tr("{}, {}: {}").format(column, row, " ".join(f"{v:g}" for v in values)),)
+
+    def _measure(self) -> None:
+        self._areas_at = self._session.style.threshold
+        self._areas = [measures.area_px(p, self._areas_at) for p in self._session.predictions]
+        self._fill_strip()
+
+    def _fill_strip(self) -> None:
+        session, volume = self._session, self._session.volume
+        if volume is None:
+            self.strip.set_bars(())
+            return
+        largest = max((a for a in self._areas if a), default=0)
+        bars = []
+        for z, (prediction, area) in enumerate(zip(session.predictions, self._areas, strict=True)):
+            words = measures.slice_words(volume, z, prediction, area)
+            if prediction is None:
+                bars.append(Bar(words=words))
+            else:
+                share = area / largest if area is not None and largest else None
+                bars.append(Bar(prediction.p_tumour, prediction.tumour, share, prediction.provisional, words))
+        self.strip.set_bars(tuple(bars))

@@ -1,0 +1,202 @@
+"""The series of what is open: a picture, a name, the number of slices, and the result where there is one."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFont, QFontMetrics, QIcon, QImage, QPainter, QPalette, QPixmap
+from PySide6.QtWidgets import (
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..formats.series import ScanListing, Series
+from . import palette
+from .session import Badge, OpenedScan, Session
+
+GRID_PX = palette.GRID_PX
+THUMBNAIL_PX = 6 * GRID_PX
+ROW_PX = THUMBNAIL_PX + 2 * GRID_PX
+
+SERIES, TITLE, DETAIL, BADGE = (Qt.ItemDataRole.UserRole + n for n in range(4))
+
+
+class SeriesPanel(QWidget):
+    """Signals:
+    series_chosen: Series.
+    """
+
+    series_chosen = Signal(object)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.list = QListWidget(self)
+        self.list.setObjectName("seriesList")
+        self.list.setAccessibleName(self.tr("Series"))
+        self.list.setItemDelegate(_SeriesDelegate(self.list))
+        self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        self.list.setUniformItemSizes(True)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.viewport().setAutoFillBackground(False)
+        self.list.currentItemChanged.connect(self._on_current)
+        self.receipt = _sentence_label("receiptLabel", self)
+        self.notes = _sentence_label("notesLabel", self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, GRID_PX)
+        column.setSpacing(GRID_PX)
+        column.addWidget(self.list, 1)
+        column.addWidget(self.notes)
+        column.addWidget(self.receipt)
+        session.listing_changed.connect(self._on_listing)
+        session.scan_changed.connect(self._on_scan)
+        session.badge_changed.connect(self._on_badge)
+
+    @Slot(object)
+    def set_thumbnail(self, made: tuple[str, np.ndarray]) -> None:
+        """(series key, (H, W, 3) uint8 RGB)."""
+        key, picture = made
+        item = self._item(key)
+        if item is not None:
+            height, width = picture.shape[:2]
+            image = QImage(np.ascontiguousarray(picture).data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+            item.setIcon(QIcon(QPixmap.fromImage(image)))
+
+    @Slot(object)
+    def _on_listing(self, listing: ScanListing | None) -> None:
+        self.list.blockSignals(True)
+        self.list.clear()
+        for series in listing.series if listing else ():
+            item = QListWidgetItem()
+            item.setData(SERIES, series)
+            title, detail = title_of(series), self._detail(series)
+            item.setData(TITLE, title)
+            item.setData(DETAIL, detail)
+            item.setText(f"{title}, {detail}")  # what a screen reader says
+            item.setToolTip("\n".join((title, detail, series.source, *series.notes)))
+            self.list.addItem(item)
+        self.list.blockSignals(False)
+        self.receipt.setText(self._receipt(listing) if listing else "")
+        self.receipt.setToolTip(_ignored_lines(listing) if listing else "")
+
+    @Slot(object)
+    def _on_scan(self, scan: OpenedScan | None) -> None:
+        """The row of what is on screen; also brings the mark back where another row could not be opened."""
+        self.show_current()
+        notes = scan.volume.notes if scan else ()
+        self.notes.setText("\n".join(notes[:3]))
+        self.notes.setToolTip("\n".join(notes))
+        self.notes.setVisible(bool(notes))
+
+    def show_current(self) -> None:
+        """Marks the series on screen."""
+        scan = self._session.scan
+        self.list.blockSignals(True)
+        self.list.setCurrentItem(self._item(scan.series.key) if scan else None)
+        self.list.blockSignals(False)
+
+    @Slot(object)
+    def _on_badge(self, key: str) -> None:
+        item, badge = self._item(key), self._session.badges.get(key)
+        if item is not None and badge is not None:
+            item.setData(BADGE, badge_words(badge))
+            item.setText(f"{item.data(TITLE)}, {item.data(DETAIL)}, {badge_words(badge)}")
+
+    @Slot(QListWidgetItem, QListWidgetItem)
+    def _on_current(self, item: QListWidgetItem | None, before: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.series_chosen.emit(item.data(SERIES))
+
+    def _item(self, key: str) -> QListWidgetItem | None:
+        for row in range(self.list.count()):
+            item = self.list.item(row)
+            if item.data(SERIES).key == key:
+                return item
+        return None
+
+    def _detail(self, series: Series) -> str:
+        slices = series.shape[0]
+        return self.tr("1 slice") if slices == 1 else self.tr("{} slices").format(slices)
+
+    def _receipt(self, listing: ScanListing) -> str:
+        """Read and ignored files, so that nothing is missing in silence."""
+        used, ignored = sum(len(s.files) for s in listing.series), len(listing.ignored)
+        files = self.tr("1 file read") if used == 1 else self.tr("{:,} files read").format(used)
+        return self.tr("{}, {:,} ignored").format(files, ignored)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("SeriesPanel", text)
+
+
+def title_of(series: Series) -> str:
+    return series.description or series.key
+
+
+def badge_words(badge: Badge) -> str:
+    return _tr("{} found").format(badge.found) if badge.found else _tr("none found")
+
+
+def _ignored_lines(listing: ScanListing) -> str:
+    lines = [f"{row.file}: {row.why}" for row in listing.ignored[:15]]
+    if len(listing.ignored) > len(lines):
+        lines.append(_tr("… and {:,} more").format(len(listing.ignored) - len(lines)))
+    return "\n".join(lines)
+
+
+def _sentence_label(name: str, parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setContentsMargins(2 * GRID_PX, 0, 2 * GRID_PX, 0)
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    palette.quieten(label)
+    return label
+
+
+class _SeriesDelegate(QStyledItemDelegate):
+    """Two lines beside a picture; long names lose their middle, the tooltip has them whole."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(160, ROW_PX)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        painter.save()
+        colours = option.palette
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if chosen:
+            painter.fillRect(option.rect, colours.color(QPalette.ColorRole.Button))
+            painter.fillRect(QRect(option.rect.left(), option.rect.top(), 3, option.rect.height()), colours.color(QPalette.ColorRole.Highlight))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(option.rect, colours.color(QPalette.ColorRole.Base))
+        picture = QRect(option.rect.left() + 2 * GRID_PX, option.rect.top() + GRID_PX, THUMBNAIL_PX, THUMBNAIL_PX)
+        painter.fillRect(picture, palette.SCAN_GROUND)
+        icon = index.data(Qt.ItemDataRole.DecorationRole)
+        if icon is not None:
+            icon.paint(painter, picture)
+        left = picture.right() + GRID_PX + GRID_PX // 2
+        text = QRect(left, picture.top() + 2, option.rect.right() - left - GRID_PX, picture.height() - 4)
+        bold = QFont(option.font)
+        bold.setWeight(QFont.Weight.DemiBold if chosen else QFont.Weight.Normal)
+        self._line(painter, bold, colours.color(QPalette.ColorRole.Text), text, 0, index.data(TITLE))
+        details = [index.data(DETAIL)] + ([index.data(BADGE)] if index.data(BADGE) else [])
+        self._line(painter, option.font, colours.color(QPalette.ColorRole.PlaceholderText), text, 1, " · ".join(details))
+        painter.restore()
+
+    def _line(self, painter: QPainter, font: QFont, colour: object, rect: QRect, line: int, words: str) -> None:
+        metrics = QFontMetrics(font)
+        gap = (rect.height() - 2 * metrics.height()) // 3
+        top = rect.top() + gap + line * (metrics.height() + gap)
+        painter.setFont(font)
+        painter.setPen(colour)
+        elided = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, rect.width())
+        painter.drawText(QRect(rect.left(), top, rect.width(), metrics.height()), Qt.AlignmentFlag.AlignLeft, elided)

@@ -1,0 +1,102 @@
+"""A panel at the side of the scan that folds to a rail."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from . import icons, palette
+
+GRID_PX = palette.GRID_PX
+RAIL_PX = 4 * GRID_PX
+
+
+def heading(text: str, parent: QWidget | None = None) -> QLabel:
+    """The name of a section."""
+    label = QLabel(text, parent)
+    palette.emphasise(label)
+    palette.quieten(label)
+    return label
+
+
+def rule(parent: QWidget | None = None) -> QFrame:
+    """A line between two sections."""
+    line = QFrame(parent)
+    line.setFixedHeight(1)
+    line.setAutoFillBackground(True)
+    line.setBackgroundRole(QPalette.ColorRole.Mid)
+    return line
+
+
+class SidePanel(QWidget):
+    """Signals:
+    folded_changed: whether it is folded.
+    """
+
+    folded_changed = Signal(object)
+
+    def __init__(self, title: str, content: QWidget, *, at_left: bool, width_px: int, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self._at_left, self._width_px, self._title = at_left, width_px, title
+        self._folded = False
+        self._label = heading(title, self)
+        self._button = QToolButton(self)
+        self._button.setObjectName(f"{name}FoldButton")
+        self._button.setAutoRaise(True)
+        self._button.setIconSize(QSize(16, 16))
+        self._button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._button.clicked.connect(self.toggle)
+        self._area = QScrollArea(self)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setWidget(content)
+        head = QHBoxLayout()
+        head.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX // 2, 0)
+        if at_left:
+            head.addWidget(self._label, 1)
+            head.addWidget(self._button)
+        else:
+            head.addWidget(self._label, 1)
+            head.addWidget(self._button)
+        self._head = head
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self._area, 1)
+        self._apply()
+
+    @property
+    def folded(self) -> bool:
+        return self._folded
+
+    @Slot()
+    def toggle(self) -> None:
+        self.set_folded(not self._folded)
+
+    def set_folded(self, folded: bool) -> None:
+        if folded != self._folded:
+            self._folded = folded
+            self._apply()
+            self.folded_changed.emit(folded)
+
+    def refresh_icons(self) -> None:
+        """After the theme changed."""
+        inward = self._folded != self._at_left
+        self._button.setIcon(icons.icon("chevron-left" if inward else "chevron-right", self.palette().windowText().color()))
+
+    def _apply(self) -> None:
+        self.setFixedWidth(RAIL_PX if self._folded else self._width_px)
+        self._area.setVisible(not self._folded)
+        self._label.setVisible(not self._folded)
+        left = GRID_PX // 2 if self._folded else 2 * GRID_PX
+        self._head.setContentsMargins(left, GRID_PX, GRID_PX // 2, GRID_PX // 2)
+        self._head.setAlignment(Qt.AlignmentFlag.AlignTop)
+        words = self.tr("Show the panel “{}”") if self._folded else self.tr("Fold the panel “{}”")
+        self._button.setToolTip(words.format(self._title))
+        self._button.setAccessibleName(self._button.toolTip())
+        self.refresh_icons()

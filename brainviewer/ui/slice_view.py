@@ -1,0 +1,247 @@
+"""The scan: one picture, zoomed and moved. Is given arrays, reports the wheel, drags and the place of the pointer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QGraphicsView, QWidget
+
+from . import palette
+
+WHEEL_NOTCH = 120
+TRACKPAD_NOTCH_PX = 30
+ZOOM_STEP = 1.2
+MOST_ZOOM = 40.0
+LETTERS = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "H", "F"), "sagittal": ("A", "P", "H", "F")}
+"""What lies at the left, right, top and bottom of the displayed volume's planes (see the interface: displayed volume)."""
+
+
+class SliceView(pg.GraphicsView):
+    """Signals:
+    scrolled: slices to go by (int).
+    level_dragged: (right, up) in fractions of the view, since the last report.
+    hovered: (row, column) under the pointer, or None.
+    """
+
+    scrolled = Signal(object)
+    level_dragged = Signal(object)
+    hovered = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=palette.SCAN_GROUND)
+        self.setObjectName("sliceView")
+        self.setAccessibleName(self.tr("Scan"))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAcceptDrops(False)  # the window takes them
+        self.viewport().setAcceptDrops(False)
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
+        self.setMouseTracking(True)
+        self._box = pg.ViewBox(enableMouse=False, enableMenu=False, invertY=True, defaultPadding=0)
+        self._box.setAspectLocked(True)
+        self.setCentralItem(self._box)
+        self._item = pg.ImageItem(axisOrder="row-major")
+        self._box.addItem(self._item)
+        self._shape = (1, 1)
+        self._pixel_mm: tuple[float, float] | None = None
+        self._fitted = True
+        self._wheel = 0.0
+        self._space = False
+        self._drag: str | None = None
+        self._drag_from = QPointF()
+        self._letters: tuple[str, str, str, str] | None = None
+        self._corners: dict[str, tuple[str, ...]] = {}
+        self.set_smooth(True)
+
+    # What is shown
+
+    def set_grid(self, shape: tuple[int, int], pixel_mm: tuple[float, float] | None, plane: str | None) -> None:
+        """The rows and columns of what follows, the size of a pixel (dy, dx) where it is known, and the plane's name where it is."""
+        self._shape, self._pixel_mm = shape, pixel_mm
+        self._letters = LETTERS.get(plane or "")
+        self._item.setRect(self._extent())
+        self.fit()
+
+    def set_picture(self, picture: np.ndarray | None) -> None:
+        """(Y, X, 3) uint8 RGB, or None for nothing."""
+        if picture is None:
+            self._item.clear()
+            return
+        self._item.setImage(picture, autoLevels=False, levels=None)
+        self._item.setRect(self._extent())
+
+    def set_corners(self, **texts: tuple[str, ...]) -> None:
+        """Lines of text at top_left, top_right, bottom_left and bottom_right."""
+        if texts != self._corners:
+            self._corners = texts
+            self.viewport().update()
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Whether enlarged pixels are blended or left as squares."""
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        self.viewport().update()
+
+    # Zoom
+
+    @Slot()
+    def fit(self) -> None:
+        """The whole slice, as large as it goes."""
+        self._fitted = True
+        self._box.setRange(self._extent(), padding=0.02)
+        self.viewport().update()
+
+    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+        """Enlarges about a point of the view, or its middle; never below the whole slice's size."""
+        factor = min(factor, MOST_ZOOM / self.magnification())
+        if factor < 1 and self.magnification() * factor <= 1.0001:
+            self.fit()
+            return
+        centre = self._box.mapSceneToView(at if at is not None else QPointF(self.rect().center()))
+        self._fitted = False
+        self._box.scaleBy((1 / factor, 1 / factor), center=centre)
+        self.viewport().update()
+
+    def magnification(self) -> float:
+        """1 where the whole slice is shown, 2 where it is twice as large."""
+        extent, seen = self._extent(), self._box.viewRect()
+        whole = max(extent.width() * 1.04 / max(self._box.width(), 1), extent.height() * 1.04 / max(self._box.height(), 1))
+        return whole / (seen.width() / max(self._box.width(), 1))
+
+    def _extent(self) -> QRectF:
+        """The slice in view coordinates: millimetres where they are known, else pixels."""
+        dy, dx = self._pixel_mm or (1.0, 1.0)
+        return QRectF(0, 0, self._shape[1] * dx, self._shape[0] * dy)
+
+    def _pixel_at(self, position: QPointF) -> tuple[int, int] | None:
+        """(row, column) under a point of the view."""
+        point, extent = self._box.mapSceneToView(position), self._extent()
+        if not extent.contains(point) or point.x() >= extent.right() or point.y() >= extent.bottom():
+            return None
+        return int(point.y() / extent.height() * self._shape[0]), int(point.x() / extent.width() * self._shape[1])
+
+    # Words around the scan
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self.viewport())
+        painter.setFont(palette.tabular(self.font()))
+        margin = 1.5 * palette.GRID_PX
+        frame = QRectF(self.viewport().rect()).adjusted(margin, margin, -margin, -margin)
+        left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
+        top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
+        for corner, flags in {"top_left": top | left, "top_right": top | right, "bottom_left": bottom | left, "bottom_right": bottom | right}.items():
+            self._write(painter, frame, flags, "\n".join(self._corners.get(corner, ())))
+        if self._letters:
+            middle_h, middle_v = Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignVCenter
+            for letter, flags in zip(self._letters, (left | middle_v, right | middle_v, top | middle_h, bottom | middle_h), strict=True):
+                self._write(painter, frame, flags, letter)
+        if self._pixel_mm:
+            self._draw_ruler(painter, frame)
+        painter.end()
+
+    def _write(self, painter: QPainter, frame: QRectF, flags: Qt.AlignmentFlag, text: str) -> None:
+        painter.setPen(palette.SCAN_GROUND)
+        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):  # an edge, so that the words read on bright tissue too
+            painter.drawText(frame.translated(dx, dy), flags, text)
+        painter.setPen(palette.SCAN_TEXT)
+        painter.drawText(frame, flags, text)
+
+    def _draw_ruler(self, painter: QPainter, frame: QRectF) -> None:
+        """A bar of a round length in the lower middle right, above the corner's words."""
+        px_per_mm = self._box.width() / max(self._box.viewRect().width(), 1e-6)
+        length_mm = next((mm for mm in (100, 50, 20, 10, 5, 2, 1) if mm * px_per_mm <= 140), 1)
+        length_px = length_mm * px_per_mm
+        lines = len(self._corners.get("bottom_right", ()))
+        y = frame.bottom() - painter.fontMetrics().height() * (lines + 0.4)
+        words = QRectF(frame.right() - 200, y - painter.fontMetrics().height() - 4, 200, painter.fontMetrics().height())
+        self._write(painter, words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.tr("{} mm").format(length_mm))
+        for colour, width in ((palette.SCAN_GROUND, 4), (palette.SCAN_TEXT, 2)):
+            painter.setPen(QPen(colour, width))
+            painter.drawLine(QPointF(frame.right() - length_px, y), QPointF(frame.right(), y))
+
+    # Qt's own names
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if getattr(self, "_fitted", False):
+            self.fit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.accept()
+        pixels, angle = event.pixelDelta().y(), event.angleDelta().y()
+        turned = pixels / TRACKPAD_NOTCH_PX if pixels else angle / WHEEL_NOTCH
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.zoom(ZOOM_STEP**turned, event.position())
+            return
+        if turned * self._wheel < 0:
+            self._wheel = 0.0
+        self._wheel += turned
+        steps = int(self._wheel)
+        if steps:
+            self._wheel -= steps
+            self.scrolled.emit(-steps)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        if event.button() == Qt.MouseButton.MiddleButton or (event.button() == Qt.MouseButton.LeftButton and self._space):
+            self._drag = "pan"
+            self.viewport().setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self._drag = "level"
+        self._drag_from = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        moved = event.position() - self._drag_from
+        if self._drag == "pan":
+            before, now = self._box.mapSceneToView(self._drag_from), self._box.mapSceneToView(event.position())
+            self._fitted = False
+            self._box.translateBy(x=before.x() - now.x(), y=before.y() - now.y())
+            self.viewport().update()
+        elif self._drag == "level":
+            extent = max(min(self.width(), self.height()), 1)
+            self.level_dragged.emit((moved.x() / extent, -moved.y() / extent))
+        self._drag_from = event.position()
+        self.hovered.emit(self._pixel_at(event.position()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        self._drag = None
+        if self._space:
+            self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+        else:
+            self.viewport().unsetCursor()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.fit()
+
+    def leaveEvent(self, event: object) -> None:
+        super().leaveEvent(event)
+        self.hovered.emit(None)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            event.accept()
+            if not event.isAutoRepeat():
+                self._space = True
+                self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+            return
+        event.ignore()
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            event.accept()
+            if not event.isAutoRepeat():
+                self._space = False
+                self.viewport().unsetCursor()
+            return
+        event.ignore()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._space = False
+        self.viewport().unsetCursor()
