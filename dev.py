@@ -201,16 +201,17 @@ def environment() -> str:
     with one_at_a_time():
         if is_ready():  # made by another dev.py while this one waited
             return str(interpreter())
+        usable = starts()
         try:
-            install(fresh=not starts())
-        except subprocess.CalledProcessError:
-            if not VENV.exists():
-                raise Stop("A virtual environment could not be made; the lines above say why.") from None
-            say("that did not work; once more from the start")
             try:
+                install(fresh=not usable)
+            except subprocess.CalledProcessError:
+                if not usable:
+                    raise
+                say("that did not work; once more from the start")
                 install(fresh=True)
-            except subprocess.CalledProcessError as error:
-                raise Stop(f"The set-up failed at `{Path(error.cmd[0]).name} {' '.join(error.cmd[1:4])} ...`; the lines above say why.") from None
+        except subprocess.CalledProcessError as error:
+            raise Stop(f"The set-up failed at `{' '.join(map(str, error.cmd[1:4]))}`; the lines above say why.") from None
     return str(interpreter())
 
 
@@ -296,7 +297,7 @@ def install(fresh: bool) -> None:
     STAMP.unlink(missing_ok=True)
     say("installing the locked packages (some minutes and 3 GB the first time)")
     pip = [str(interpreter()), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check"]
-    step([*pip, "--require-hashes", "-r", str(LOCK)])
+    step([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
     step([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     entries = sorted(entry.name for entry in site_packages().iterdir() if entry.name != "__pycache__")
     STAMP.write_text(json.dumps({"inputs": inputs(), "entries": entries}), encoding="utf-8")

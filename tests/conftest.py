@@ -13,10 +13,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
 from brainviewer import paths
+
+hypothesis.settings.register_profile("here", deadline=None, derandomize="CI" in os.environ)  # no flakes on a busy machine
+hypothesis.settings.load_profile("here")
 
 ROOT = Path(__file__).resolve().parent.parent
 

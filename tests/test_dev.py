@@ -127,9 +127,14 @@ def test_a_broken_environment_is_made_whole(dev: ModuleType, steps: list[list[st
     assert steps == []
 
 
-def test_a_step_that_fails_is_tried_once_from_the_start_and_then_said(
-    dev: ModuleType, steps: list[list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("there", [False, True])
+def test_a_step_that_fails_is_said_after_one_try_from_the_start(
+    dev: ModuleType, steps: list[list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], there: bool
 ) -> None:
+    if there:
+        dev.environment()
+        (dev.ROOT / "requirements.lock").write_text("a==2 \\\n")
+        steps.clear()
     recorded = dev.step
 
     def fails(command: list[str]) -> None:
@@ -139,8 +144,8 @@ def test_a_step_that_fails_is_tried_once_from_the_start_and_then_said(
 
     monkeypatch.setattr(dev, "step", fails)
     assert dev.main(["test"]) == 1
-    assert [step[2] for step in steps] == ["venv", "pip", "venv", "pip"]
-    assert "The set-up failed" in capfd.readouterr().err
+    assert [step[2] for step in steps] == (["pip"] if there else []) + ["venv", "pip"]
+    assert "The set-up failed at `-m pip install`" in capfd.readouterr().err
     assert not dev.STAMP.exists()
 
 
