@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 """Is told (done, total) and may raise to stop."""
 
 
-def _silent(done: int, total: int) -> None:
+def silent(done: int, total: int) -> None:
     """The progress of nobody who looks."""
 
 
@@ -220,7 +220,7 @@ def listed(items: Sequence[object], most: int = 8) -> str:
 # --- listing -------------------------------------------------------------------------------------------------------------------------------
 
 
-def scan(path: Path, progress: Progress = _silent) -> ScanListing:
+def scan(path: Path, progress: Progress = silent) -> ScanListing:
     """Everything that can be opened under a file or folder, sub-folders included; no pixels are read beyond what a listing needs.
 
     Hidden files and folders are skipped. A listing without series is returned, not raised: `nothing_found` words it.
@@ -369,7 +369,7 @@ def path_text(path: Path, *, posix: bool = False) -> str:
 # --- opening -------------------------------------------------------------------------------------------------------------------------------
 
 
-def open_volume(series: Series, progress: Progress = _silent) -> Volume:
+def open_volume(series: Series, progress: Progress = silent) -> Volume:
     """Reads the pixels of one series.
 
     Raises:
