@@ -96,4 +96,4 @@ def _score(colours: np.ndarray, weights: np.ndarray, members: np.ndarray) -> flo
     if len(members) < 2:
         return 0.0
     spread = float(np.ptp(colours[members], axis=0).max())
-    return spread * spread * float(np.sqrt(weights[members].sum()))
+    return spread * spread * float(weights[members].sum()) ** 0.25

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -158,11 +158,8 @@ def _is_free(folder: Path) -> bool:
 def png_bytes(picture: np.ndarray) -> bytes:
     """The PNG of (Y, X) uint8 or uint16, or (Y, X, 3) uint8 RGB; the same bytes for the same picture."""
     stored = picture[..., ::-1] if picture.ndim == 3 else picture
-    done, data = cv2.imencode(".png", np.ascontiguousarray(stored), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    done, data = cv2.imencode(".png", np.ascontiguousarray(stored), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise ValueError(f"A PNG holds 8 or 16 bits in 1 or 3 channels. Received: {picture.dtype} {picture.shape}")
     return data.tobytes()
 
-
-Write = Callable[[str, bytes], None]
-"""Writes one named file of a set."""
