@@ -93,8 +93,8 @@ class Alarm(QObject):
 
     @Slot(object)
     def _on_raised(self, kind: str) -> None:
-        hint = self.tr("The window goes on. The log says more.")
-        self._window.messages.show_message(Message("error", self.tr("Unexpected error."), hint, (Choice(self.tr("Show the log"), self._window.show_log),)))
+        choice = Choice(self.tr("Show the log"), self._window.show_log)
+        self._window.messages.show_message(Message("error", self.tr("Unexpected error."), self.tr("The log says more."), (choice,)))
 
 
 def start_log() -> None:

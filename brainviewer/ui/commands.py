@@ -139,10 +139,23 @@ def _action(command: Command, window: QMainWindow) -> QAction:
     action.setShortcuts(keys)
     if command.on_scan:
         action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-    tip = _tr(command.tip or command.text).replace("&", "").rstrip("…")
-    named = " or ".join(key.toString(QKeySequence.SequenceFormat.NativeText) for key in keys[:2])
+    tip, named = plain(_tr(command.tip or command.text)), key_words(keys)
     action.setToolTip(f"{tip} ({named})" if named else tip)
     return action
+
+
+def plain(text: str) -> str:
+    """A menu's words without their marks."""
+    return text.replace("&", "").rstrip("…")
+
+
+def key_words(keys: list[QKeySequence]) -> str:
+    """ "Right or Down", as the system writes keys."""
+    return _tr("{} or {}").format(*map(_key_name, keys[:2])) if len(keys) > 1 else "".join(map(_key_name, keys))
+
+
+def _key_name(key: QKeySequence) -> str:
+    return key.toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def _tr(text: str) -> str:

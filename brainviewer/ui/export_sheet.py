@@ -10,6 +10,7 @@ from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QLineEdit, QPushButton, QRadioButton, QStackedWidget, QVBoxLayout, QWidget
 
+from ..formats.export import proposed_folder
 from . import jobs, palette
 from .session import Session
 from .sheets import Card
@@ -64,7 +65,7 @@ class ExportSheet(Card):
     def _lay_out(self) -> None:
         title = QLabel(self.tr("Export pictures"), self)
         palette.emphasise(title)
-        hint = QLabel(self.tr("PNG of the slices as they are shown now, with the overlay, without words."), self)
+        hint = QLabel(self.tr("PNG of the slices as they are shown now, with the overlay and without words. The heat map is not written."), self)
         hint.setWordWrap(True)
         palette.quieten(hint)
         head = QHBoxLayout()
@@ -110,7 +111,7 @@ class ExportSheet(Card):
             return
         self.one.setText(self.tr("This slice ({})").format(session.z + 1))
         self.all.setText(self.tr("All {} slices").format(len(volume)))
-        self.folder.setText(str(jobs.free_folder(self._parent_folder / volume.key)))
+        self.folder.setText(str(proposed_folder(self._parent_folder / volume.key)))
         self._foot.setCurrentIndex(0)
         self.show()
         self._go.setFocus()
@@ -131,13 +132,16 @@ class ExportSheet(Card):
         slices = (session.z,) if self.one.isChecked() else tuple(range(len(session.predictions)))
         predictions = tuple(p for p in session.predictions if p is not None)
         folder = Path(text).expanduser().absolute()
-        order = jobs.ExportOrder(session.scan.volume, session.windows, predictions, session.style, session.show, session.layers.overlay, slices, folder)
+        layers = session.layers
+        order = jobs.ExportOrder(
+            session.scan.volume, session.windows, predictions, session.style, session.show, layers.overlay, layers.reference, slices, folder
+        )
         there = jobs.standing_in_the_way(order)
         if not there:
             self._send(order)
             return
         self._order = order
-        self._other = jobs.free_folder(folder)
+        self._other = proposed_folder(folder)
         count = self.tr("1 picture") if there == 1 else self.tr("{} pictures").format(there)
         self.question.setText(self.tr("Replace {} in “{}”?").format(count, folder.name))
         self._new.setText(self.tr("New folder “{}”").format(self._other.name))
@@ -147,7 +151,7 @@ class ExportSheet(Card):
     @Slot()
     def _on_replace(self) -> None:
         if self._order is not None:
-            self._send(replace(self._order, replace=True))
+            self._send(self._order)
 
     @Slot()
     def _on_new_folder(self) -> None:

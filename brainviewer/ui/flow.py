@@ -173,10 +173,11 @@ class Flow(QObject):
     def analyse(self) -> None:
         """Analyses the scan on screen, from the slice on screen outward."""
         session = self.session
-        if session.scan is None:
+        if session.scan is None or session.scan.volume.refusal:
             return
         session.start_analysis()
-        job = partial(jobs.analyse_scan, self._backend, self._shelf, self._choice, session.scan.volume, outward(session.z, len(session.predictions)))
+        order = outward(session.z, len(session.predictions))
+        job = partial(jobs.analyse_scan, self._backend, self._shelf, self._choice, session.scan.volume, order)
         self._analyse_ticket = self._analyst.submit(job)
         self._set_busy(self._analyse_ticket, Busy(self.tr("Starting the models")))
 
@@ -298,7 +299,7 @@ class Flow(QObject):
         if ticket == self._analyse_ticket:
             self.session.end_analysis(Phase.STOPPED)
         elif ticket == self._export_ticket:
-            self.messaged.emit(Message("info", self.tr("The export was stopped."), self.tr("Pictures that were finished are kept.")))
+            self.messaged.emit(Message("info", self.tr("The export was stopped; nothing was written.")))
         elif ticket == self._open_ticket:
             self.open_failed.emit()
             self._make_thumbnails()

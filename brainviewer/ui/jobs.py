@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..errors import BrainviewerError
+from ..formats.export import check_target, export_overlays, overlay_name
 from ..formats.series import ScanListing, Series, nothing_found
 from ..imaging import render
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
@@ -49,9 +50,7 @@ def start_models(engine: str, device: str, precision: str) -> Any:
     return load_models(engine, device, precision)
 
 
-def analyse_volume(
-    volume: Volume, models: Any, task: Task, *, order: Sequence[int], on_slice: Callable[[Prediction], None]
-) -> ScanResult:
+def analyse_volume(volume: Volume, models: Any, task: Task, *, order: Sequence[int], on_slice: Callable[[Prediction], None]) -> ScanResult:
     from ..inference.analyse import analyse
 
     return analyse(volume, models, task, order=order, on_slice=on_slice)
@@ -215,9 +214,8 @@ class ExportOrder:
     """What is to be written, frozen at the moment it was asked for.
 
     Attributes:
-        overlay: whether the mask is drawn.
+        overlay, reference: whether the mask, and the one that came with the scan, are drawn.
         slices: displayed indices.
-        replace: whether pictures that are there may be replaced.
     """
 
     volume: Volume
@@ -226,25 +224,9 @@ class ExportOrder:
     style: OverlayStyle
     show: str
     overlay: bool
+    reference: bool
     slices: tuple[int, ...]
     folder: Path
-    replace: bool = False
-
-
-def overlay_name(volume: Volume, z: int) -> str:
-    return f"{volume.stems[z]}_overlay.png"
-
-
-def standing_in_the_way(order: ExportOrder) -> int:
-    """Pictures of the order that are there already."""
-    return sum((order.folder / overlay_name(order.volume, z)).exists() for z in order.slices)
-
-
-def free_folder(folder: Path) -> Path:
-    """The folder itself where it is not there or empty, else the first of "folder 2", "folder 3" ... that is."""
-    from ..formats.export import proposed_folder
-
-    return proposed_folder(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +235,31 @@ class ExportDone:
 
     folder: Path
     count: int
+
+
+def export_pictures(order: ExportOrder, task: Task) -> ExportDone:
+    """Writes the pictures, all or none.
+
+    Raises:
+        WriteError: if they cannot be written.
+    """
+    own = order.volume.source if order.volume.source.is_dir() else order.volume.source.parent
+    check_target(order.folder, overwrite=True, sources=[own / "slice"])
+    style = order.style if order.overlay else replace(order.style, opacity=0.0)
+    written = export_overlays(
+        order.folder,
+        order.volume,
+        order.predictions,
+        style,
+        windows=order.windows,
+        show=order.show,
+        reference=order.reference,
+        slices=order.slices,
+        progress=partial(_step, task, "exporting"),
+    )
+    return ExportDone(order.folder, len(written))
+
+
+def standing_in_the_way(order: ExportOrder) -> int:
+    """Pictures of the order that are there already."""
+    return sum((order.folder / overlay_name(order.volume, z)).exists() for z in order.slices)

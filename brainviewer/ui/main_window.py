@@ -321,7 +321,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _about(self) -> None:
         sentence = self.tr("brainviewer {} shows whether, and where, a brain MRI shows a tumour. Research use only.").format(__version__)
-        hint = self.tr("The models and the sample scan come from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG), CC BY-NC-SA 4.0.")
+        hint = self.tr("Models and sample scan: from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG), CC BY-NC-SA 4.0.")
         self.messages.show_message(Message("info", sentence, hint))
 
     @Slot(bool)
@@ -377,7 +377,7 @@ class MainWindow(QMainWindow):
         if scan is not None:
             self.messages.dismiss()
             self.scan.view.setFocus()
-        self.setWindowTitle(f"{self._session.scan.series.key} – brainviewer" if self._session.scan else "brainviewer")
+        self.setWindowTitle(f"{self._session.scan.series.key} - brainviewer" if self._session.scan else "brainviewer")
         self._refresh_actions()
 
     @Slot(object)

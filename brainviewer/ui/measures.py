@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
+from ..imaging.measure import scan_diameters
 from ..imaging.prediction import Prediction
 from ..imaging.volume import Volume
 from .session import Phase, Session
@@ -33,6 +34,17 @@ def volume_ml(session: Session, threshold: float) -> float | None:
         return None
     dz, dy, dx = volume.spacing
     return sum(area_px(p, threshold) or 0 for p in session.result.predictions) * dz * dy * dx / 1000
+
+
+def diameter_words(session: Session, threshold: float) -> str:
+    """ "52 x 41 mm, slice 17": the largest lesion's diameters, or "" where they are not known."""
+    volume, result = session.volume, session.result
+    if volume is None or result is None or volume.spacing is None:
+        return ""
+    found = scan_diameters(result.mask(threshold, volume.shape), volume.spacing)
+    if found is None:
+        return ""
+    return _tr("{:.0f} × {:.0f} mm, slice {}").format(found.longest_mm, found.perpendicular_mm, found.z + 1)
 
 
 def probability_words(p: float) -> str:

@@ -15,12 +15,14 @@ GRID_PX = palette.GRID_PX
 
 
 class OverlayPanel(QWidget):
+    """Boxes, sliders and the colour, bound to the session's layers and style."""
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.show_box = self._box("showOverlayBox", self.tr("Overlay"), self.tr("Show the predicted mask (O)"))
         self.outline_box = self._box("outlineBox", self.tr("Outline only"), self.tr("Draw the border of the mask only (L)"))
-        self.reference_box = self._box("referenceBox", self.tr("Reference"), self.tr("Show the mask that came with the scan, as a sky blue outline (R)"))
+        self.reference_box = self._box("referenceBox", self.tr("Reference"), "")
         self.heatmap_box = self._box("heatmapBox", self.tr("Heat map"), self.tr("Show the probability of each pixel (H)"))
         self.opacity = self._slider("opacitySlider", self.tr("Opacity"), self.tr("Opacity of the overlay ([ and ])"))
         self.threshold = self._slider("thresholdSlider", self.tr("Threshold"), self.tr("Probability from which a pixel belongs to the mask"))

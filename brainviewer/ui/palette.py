@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
+from .style import FlatStyle
+
 GRID_PX = 8
 
 ACCENT = {"dark": "#6c9cff", "light": "#2f62d0"}
@@ -68,7 +70,8 @@ def palette(theme: str) -> QPalette:
 
 def dress(app: QApplication, theme: str) -> None:
     """Gives the application its style and colours."""
-    app.setStyle("Fusion")
+    if not isinstance(app.style(), FlatStyle):
+        app.setStyle(FlatStyle())
     app.setPalette(palette(theme))
     app.setProperty("theme", theme)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..formats.export import overlay_picture
 from ..imaging import render
-from ..imaging.prediction import Prediction
 from .session import Session
 
 
@@ -16,16 +16,11 @@ def picture_of(session: Session) -> np.ndarray | None:
     volume = session.volume
     if volume is None:
         return None
-    prediction, layers, style = session.prediction, session.layers, session.style
-    picture = render.background(volume, session.z, session.windows, session.show)
-    if layers.heatmap and prediction is not None and prediction.mask is not None:
-        picture = render.heatmap(picture, prediction.mask.probability, style.opacity)
-        style = replace(style, outline=True)  # over the heat map the mask is its border: both can be read
-    mask = found(prediction, style.threshold) if layers.overlay else None
-    reference = volume.reference[session.z] if layers.reference and volume.reference is not None else None
-    return render.compose(picture, mask, style, reference)
-
-
-def found(prediction: Prediction | None, threshold: float) -> np.ndarray | None:
-    """(Y, X) bool of the tumour in a slice, or None where that is not known."""
-    return prediction.found(threshold) if prediction is not None else None
+    prediction, layers, style, z = session.prediction, session.layers, session.style, session.z
+    masked = prediction if layers.overlay else None
+    if not layers.heatmap or prediction is None or prediction.mask is None:
+        return overlay_picture(volume, z, session.windows, masked, style, session.show, layers.reference)
+    picture = render.heatmap(render.background(volume, z, session.windows, session.show), prediction.mask.probability, style.opacity)
+    mask = masked.found(style.threshold) if masked is not None else None
+    reference = volume.reference[z] if layers.reference and volume.reference is not None else None
+    return render.compose(picture, mask, replace(style, outline=True), reference)  # over the heat map the mask is its border: both can be read

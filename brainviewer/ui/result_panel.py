@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from . import measures, palette
 from .session import Phase, Session
-from .side_panel import heading
+from .side_panel import BalancedLabel, heading
 
 GRID_PX = palette.GRID_PX
+SETTLE_MS = 120
+"""Diameters follow once the threshold rests: they take longer than a frame on large scans."""
 
 
 class ResultPanel(QWidget):
@@ -24,7 +26,13 @@ class ResultPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.verdict = _label("verdictLabel", self)
+        self._diameters = ""
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._measure)
+        self.verdict = BalancedLabel(self)
+        self.verdict.setObjectName("verdictLabel")
         palette.emphasise(self.verdict, large=True)
         self.verdict.setWordWrap(True)
         self.verdict.setAccessibleName(self.tr("Verdict"))
@@ -61,7 +69,7 @@ class ResultPanel(QWidget):
         """Room for the longest words of each state."""
         self.verdict.setMinimumHeight(2 * self.verdict.fontMetrics().lineSpacing())
         self.verdict.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.size.setMinimumHeight(2 * self.size.fontMetrics().lineSpacing())
+        self.size.setMinimumHeight(3 * self.size.fontMetrics().lineSpacing())
         self.size.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.slice_facts.setMinimumHeight(2 * self.slice_facts.fontMetrics().lineSpacing())
         self.slice_facts.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
@@ -72,6 +80,10 @@ class ResultPanel(QWidget):
     @Slot(object)
     def _on_scan(self, changed: object) -> None:
         session = self._session
+        if session.result is not None:
+            self._settle.start()
+        else:
+            self._diameters = ""
         self.verdict.setText(measures.verdict_words(session))
         self.size.setText(self._size_words())
         phase = session.analysis.phase
@@ -100,7 +112,13 @@ class ResultPanel(QWidget):
         if ml is None:
             return self.tr("No volume: the file does not say how large a pixel is.")
         low, high = (measures.volume_ml(session, threshold) or 0.0 for threshold in (0.7, 0.3))
-        return self.tr("{:.1f} ml ({:.1f} to {:.1f} ml at thresholds 0.7 to 0.3)").format(ml, low, high)
+        words = self.tr("{:.1f} ml ({:.1f} to {:.1f} ml at thresholds 0.7 to 0.3)").format(ml, low, high)
+        return f"{words}\n{self._diameters}" if self._diameters else words
+
+    @Slot()
+    def _measure(self) -> None:
+        self._diameters = measures.diameter_words(self._session, self._session.style.threshold)
+        self.size.setText(self._size_words())
 
     @Slot(object)
     def _on_slice(self, changed: object) -> None:

@@ -158,7 +158,9 @@ def _sentence_label(name: str, parent: QWidget) -> QLabel:
     label.setObjectName(name)
     label.setWordWrap(True)
     label.setContentsMargins(2 * GRID_PX, 0, 2 * GRID_PX, 0)
-    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+    policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
     palette.quieten(label)
     return label
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from . import icons, palette
@@ -27,6 +27,30 @@ def rule(parent: QWidget | None = None) -> QFrame:
     line.setAutoFillBackground(True)
     line.setBackgroundRole(QPalette.ColorRole.Mid)
     return line
+
+
+class BalancedLabel(QLabel):
+    """A label whose lines are about as long as each other, so that no single word is left for the last one."""
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._balance()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._balance()
+
+    def _balance(self) -> None:
+        """Narrows the words as far as they go without another line."""
+        whole = self.width()
+        lines, narrow = self._height(whole), whole
+        while narrow > whole // 2 and self._height(narrow - 4) == lines:
+            narrow -= 4
+        self.setContentsMargins(0, 0, whole - narrow, 0)
+
+    def _height(self, width: int) -> int:
+        flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft
+        return self.fontMetrics().boundingRect(QRect(0, 0, max(width, 1), 10_000), int(flags), self.text()).height()
 
 
 class SidePanel(QWidget):
@@ -56,12 +80,8 @@ class SidePanel(QWidget):
         self._area.setWidget(content)
         head = QHBoxLayout()
         head.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX // 2, 0)
-        if at_left:
-            head.addWidget(self._label, 1)
-            head.addWidget(self._button)
-        else:
-            head.addWidget(self._label, 1)
-            head.addWidget(self._button)
+        head.addWidget(self._label, 1)
+        head.addWidget(self._button)
         self._head = head
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -48,10 +48,6 @@ class StartPage(QWidget):
         self.folder_button.setDefault(True)
         self.folder_button.setToolTip(self.tr("Open a folder of slices, or of patients (Ctrl+O)"))
         self.folder_button.clicked.connect(self.folder_wanted)
-        accent = self.folder_button.palette()
-        accent.setColor(QPalette.ColorRole.Button, self.palette().color(QPalette.ColorRole.Highlight))
-        accent.setColor(QPalette.ColorRole.ButtonText, self.palette().color(QPalette.ColorRole.HighlightedText))
-        self.folder_button.setPalette(accent)
         self.file_button = QPushButton(self.tr("Open file…"), self)
         self.file_button.setObjectName("openFileButton")
         self.file_button.setToolTip(self.tr("Open one file: TIFF, DICOM, NIfTI or a picture (Ctrl+Shift+O)"))
@@ -105,7 +101,8 @@ class StartPage(QWidget):
         colours.setColor(QPalette.ColorRole.Button, self.palette().color(QPalette.ColorRole.Highlight))
         colours.setColor(QPalette.ColorRole.ButtonText, on_accent)
         self.folder_button.setPalette(colours)
-        for button, name, colour in ((self.folder_button, "folder", on_accent), (self.file_button, "file", text), (self.sample_button, "sample", text)):
+        looks = ((self.folder_button, "folder", on_accent), (self.file_button, "file", text), (self.sample_button, "sample", text))
+        for button, name, colour in looks:
             button.setIcon(icons.icon(name, colour))
             button.setIconSize(QSize(18, 18))
 
