@@ -190,7 +190,13 @@ def write_results(
             write_it(stage / name)
         document = results_document(volume, result, style.threshold, save, source, spacing_assumed, notes, ignored)
         (stage / "slices.csv").write_text(_table(document["slices"]), encoding="utf-8", newline="")
-        document["seconds"] = {"load": 0.0, "read": 0.0, **(seconds or {}), "analyse": round(result.seconds, 3), "write": round(time.perf_counter() - started, 3)}
+        document["seconds"] = {
+            "load": 0.0,
+            "read": 0.0,
+            **(seconds or {}),
+            "analyse": round(result.seconds, 3),
+            "write": round(time.perf_counter() - started, 3),
+        }
         (stage / "results.json").write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
     return document
 
@@ -353,10 +359,10 @@ def nifti_bytes(displayed: np.ndarray, volume: Volume, *, rgb: bool = False, slo
     header.set_xyzt_units("mm" if affine is not None and not bare else "unknown")
     if affine is not None and not bare:
         header.set_zooms([*np.linalg.norm(affine[:3, :3], axis=0), *([1.0] * (stored.ndim - 3))])
-    matrix = affine if placed else np.diag([*header.get_zooms()[:3], 1.0])
+    matrix = affine if placed and affine is not None else np.diag([*header.get_zooms()[:3], 1.0])
     header.set_sform(matrix, code=1 if placed else 0)
     header.set_qform(matrix, code=1 if placed else 0)
-    if placed and not np.allclose(header.get_qform(), matrix, atol=1e-3):
+    if placed and not np.allclose(np.asarray(header.get_qform()), matrix, atol=1e-3):
         header["qform_code"] = 0  # a sheared grid has no such form
     if stored.ndim == 4:
         header["descrip"] = ", ".join(volume.channels).encode()[:79]

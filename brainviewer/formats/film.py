@@ -27,7 +27,7 @@ def encode_gif(pictures: np.ndarray, seconds_each: float = 0.12) -> bytes:
     parts = [b"GIF89a", struct.pack("<HHBBB", width, height, 0xF7, 0, 0), palette.tobytes(), b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"]
     control = b"\x21\xf9\x04\x04" + struct.pack("<H", max(2, round(seconds_each * 100))) + b"\0\0"
     for picture in indexed:
-        parts += [control, _image_block(imagecodecs.gif_encode(picture, colormap=palette))]
+        parts += [control, _image_block(bytes(imagecodecs.gif_encode(picture, colormap=palette)))]
     return b"".join((*parts, b"\x3b"))
 
 

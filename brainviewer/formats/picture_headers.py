@@ -176,15 +176,27 @@ def _check_side(height: int, width: int) -> None:
 
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _TYPE_CODES = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
-(SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, OFFSETS, ORIENTATION, SAMPLES, ROWS, COUNTS, X_RESOLUTION, Y_RESOLUTION, PLANAR) = (
-    254, 256, 257, 258, 259, 262, 270, 273, 274, 277, 278, 279, 282, 283, 284,
-)  # fmt: skip
-COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA_SAMPLES, SAMPLE_FORMAT, DEPTH = 320, 322, 323, 324, 325, 338, 339, 32997
-_WANTED = frozenset((SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, OFFSETS, ORIENTATION, SAMPLES, ROWS, COUNTS, X_RESOLUTION, Y_RESOLUTION,
-                     PLANAR, COLOUR_MAP, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA_SAMPLES, SAMPLE_FORMAT, DEPTH))  # fmt: skip
-_ONE_BYTE_IMAGE_CODECS = (6, 7, 34892, 33007)
-_PHOTOMETRIC_NAMES = {4: "a transparency mask", 8: "CIELab colour", 9: "ICCLab colour", 10: "ITULab colour", 32803: "a raw camera mosaic", 34892: "raw camera data",
-                      32844: "LogL light", 32845: "LogLuv light"}  # fmt: skip
+SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, OFFSETS, ORIENTATION = 254, 256, 257, 258, 259, 262, 270, 273, 274
+SAMPLES, ROWS, COUNTS, X_RESOLUTION, Y_RESOLUTION, PLANAR, COLOUR_MAP = 277, 278, 279, 282, 283, 284, 320
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, DEPTH = 322, 323, 324, 325, 339, 32997
+_WANTED = frozenset(
+    [
+        *(SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, DESCRIPTION, OFFSETS, ORIENTATION),
+        *(SAMPLES, ROWS, COUNTS, X_RESOLUTION, Y_RESOLUTION, PLANAR, COLOUR_MAP),
+        *(TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, DEPTH),
+    ]
+)
+_JPEG_CODECS = (6, 7, 34892, 33007)
+_UNSUPPORTED_COLOURS = {
+    4: "a transparency mask",
+    8: "CIELab colour",
+    9: "ICCLab colour",
+    10: "ITULab colour",
+    32803: "a raw camera mosaic",
+    32844: "LogL light",
+    32845: "LogLuv light",
+    34892: "raw camera data",
+}
 
 
 class _Directories:
@@ -258,7 +270,7 @@ def _tiff(path: Path, file: _Bytes, head: bytes) -> Picture:
             check_room(decoded, file.size)
         except Unreadable as error:
             page = Page(index, problem=str(error))
-        except (TypeError, struct.error):  # a tag of another type than it may have
+        except (TypeError, ValueError, struct.error):  # a tag of another type than it may have
             page = Page(index, problem="its directory is damaged")
         if index == 0:
             description, resolution = _first_page_texts(directories, tags)
@@ -374,8 +386,8 @@ def _check_chunks(directories: _Directories, tags: dict, width: int, height: int
 
 
 def _colour(photometric: int, samples: int, compression: int, tags: dict) -> tuple[str, tuple[str, ...]]:
-    if photometric in _PHOTOMETRIC_NAMES:
-        raise Unreadable(f"{_PHOTOMETRIC_NAMES[photometric]} is not supported")
+    if photometric in _UNSUPPORTED_COLOURS:
+        raise Unreadable(f"{_UNSUPPORTED_COLOURS[photometric]} is not supported")
     colour, own = {2: ("rgb", 3), 3: ("palette", 1), 5: ("cmyk", 4), 6: ("ycbcr", 3)}.get(photometric, ("grey", 1))
     if colour == "grey" and samples == 3:
         colour, own = "rgb", 3
@@ -383,7 +395,7 @@ def _colour(photometric: int, samples: int, compression: int, tags: dict) -> tup
         raise Unreadable(f"its header promises colour but has {samples} of {own} values a pixel")
     if colour == "palette" and COLOUR_MAP not in tags:
         raise Unreadable("its table of colours is missing")
-    if colour == "ycbcr" and compression in _ONE_BYTE_IMAGE_CODECS:
+    if colour == "ycbcr" and compression in _JPEG_CODECS:
         colour = "rgb"  # decoded as such
     if samples == own:
         return colour, ()
@@ -423,7 +435,12 @@ def _imagej_pages(directories: _Directories, pages: list[Page], description: str
     except (Unreadable, KeyError):
         return pages, []
     page = pages[0]
-    if page.colour not in ("grey", "rgb") or max(bits) % 8 or page.orientation != 1 or any(a + n != b for a, n, b in zip(starts, lengths, starts[1:], strict=False)):
+    if (
+        page.colour not in ("grey", "rgb")
+        or max(bits) % 8
+        or page.orientation != 1
+        or any(a + n != b for a, n, b in zip(starts, lengths, starts[1:], strict=False))
+    ):
         return pages, []
     size = page.height * page.width * page.samples * max(bits) // 8
     held = min(images, (directories.file.size - starts[0]) // size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import ReadError
-from .picture_headers import Page, Picture, Unreadable
+from .picture_headers import PNG_MARK, Page, Picture, Unreadable
 
 
 @contextmanager
@@ -91,9 +92,9 @@ def _tiff_page(file: object, page: Page) -> np.ndarray:
 def _raw(picture: Picture, page: Page) -> np.ndarray:
     """(H, W, samples) of uncompressed pixels that have no directory of their own."""
     with open(picture.path, "rb") as stream:
-        order = ">" if stream.read(2) == b"MM" else "<"
+        dtype = np.dtype(page.dtype).newbyteorder(">" if stream.read(2) == b"MM" else "<")
         stream.seek(page.offset or 0)
-        values = np.fromfile(stream, np.dtype(page.dtype).newbyteorder(order), page.height * page.width * page.samples)
+        values = np.fromfile(stream, dtype, page.height * page.width * page.samples)
     return values.reshape(page.height, page.width, page.samples)
 
 
@@ -112,8 +113,30 @@ def _compressed_picture(picture: Picture) -> np.ndarray:
         else:
             array = imagecodecs.jpeg_decode(data)
     else:
+        check_png(data)
         array = imagecodecs.png_decode(data)
     return array[..., np.newaxis] if array.ndim == 2 else array
+
+
+def check_png(data: bytes) -> None:
+    """Compares the checksum of every part: the decoder goes on over wrong ones with a remark.
+
+    Raises:
+        Unreadable: where one is wrong or the file ends early.
+    """
+    at = len(PNG_MARK)
+    kind = b""
+    while kind != b"IEND":
+        if at + 12 > len(data):
+            raise Unreadable("the file is cut short")
+        length = int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise Unreadable("the file is cut short")
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise Unreadable("the file is damaged (a checksum is wrong)")
+        at = end + 4
 
 
 def _finished(array: np.ndarray, page: Page) -> np.ndarray:

@@ -289,7 +289,9 @@ def _walk(root: Path) -> tuple[list[Path], list[Ignored]]:
                 content = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
             if folder == root:
-                raise ReadError(f'"{path_text(root)}" cannot be listed: {reason(error)}.', "Ask for permission to read it, or open another folder.") from error
+                raise ReadError(
+                    f'"{path_text(root)}" cannot be listed: {reason(error)}.', "Ask for permission to read it, or open another folder."
+                ) from error
             ignored.append(Ignored(relative_name(root, folder), f"The folder cannot be listed: {reason(error)}."))
             continue
         for entry in content:
@@ -404,8 +406,9 @@ def nothing_found(listing: ScanListing) -> ReadError:
         reasons[row.why] += 1
     commonest = max(reasons, key=lambda why: reasons[why])
     example = next(row.file for row in listing.ignored if row.why == commonest)
+    why = f'e.g. "{example}": {commonest[:1].lower()}{commonest[1:]}'
     return ReadError(
-        f'No scan was found in "{name}": none of its {count(len(listing.ignored), "file")} can be shown, e.g. "{example}": {commonest[:1].lower()}{commonest[1:]}',
+        f'No scan was found in "{name}": none of its {count(len(listing.ignored), "file")} can be shown, {why}',
         "Open a folder with TIFF, DICOM or NIfTI files.",
     )
 

@@ -171,7 +171,9 @@ def _folder_groups(root: Path, folder: Path, singles: list[Picture], masks: dict
             tag = "_".join(filter(None, (beginning, label)))
             group = _Group(path, is_file, safe_name("_".join((*names, *filter(None, (beginning, label))))), tag)
             if beginning:
-                group.notes.append(f'The folder holds {count(len(set(beginnings.values())), "scan")}, told apart by how their names begin; here "{beginning}".')
+                group.notes.append(
+                    f'The folder holds {count(len(set(beginnings.values())), "scan")}, told apart by how their names begin; here "{beginning}".'
+                )
             if len(ordered) > 1:
                 group.notes.append(f"The folder holds pictures of {len(ordered)} sizes or kinds, each shown as a series; here {_kind_text(kind)}.")
             for picture in sorted(pictures, key=lambda picture: natural(picture.path.name)):
@@ -232,7 +234,7 @@ def _numbering_notes(group: _Group, broken: Sequence[tuple[Path, str]]) -> list[
     """What is missing: broken files, numbers that no file has, numbers that two files have."""
     notes = []
     for path, problem in broken:
-        notes.append(f'"{path_text(Path(path.name))}" could not be read: {problem}. The other {count(len(group.slices), "slice")} {"is" if len(group.slices) == 1 else "are"} shown.')
+        notes.append(f'"{path_text(Path(path.name))}" could not be read: {problem}. {_the_others(len(group.slices))}')
     split = [_numbered(item.picture.path.name) for item in group.slices]
     if len(split) < 2 or any(number is None for _, number in split) or len({beginning for beginning, _ in split}) > 1:
         return notes
@@ -240,7 +242,7 @@ def _numbering_notes(group: _Group, broken: Sequence[tuple[Path, str]]) -> list[
     known = set(numbers) | {number for path, _ in broken if (number := _numbered(path.name)[1]) is not None}
     repeated = sorted(number for number, times in Counter(numbers).items() if times > 1)
     if repeated:
-        notes.append(f"The {'number' if len(repeated) == 1 else 'numbers'} {listed(repeated)} {'stands' if len(repeated) == 1 else 'stand'} for more than one slice.")
+        notes.append(f"More than one slice has the number {listed(repeated)}.")
     low, high = min(known), max(known)
     step = math.gcd(*(number - low for number in known)) or 1
     absent = (high - low) // step + 1 - len(known)
@@ -251,6 +253,10 @@ def _numbering_notes(group: _Group, broken: Sequence[tuple[Path, str]]) -> list[
     if low > 1:
         notes.append(f"The numbering of the slices begins at {low}.")
     return notes
+
+
+def _the_others(number: int) -> str:
+    return f"The other {count(number, 'slice')} {'is' if number == 1 else 'are'} shown."
 
 
 def _with_mask(root: Path, group: _Group, picture: Picture, pages: tuple[Page, ...], mask: Picture | None, number: int) -> _Slice:
@@ -287,7 +293,9 @@ def _stack(root: Path, picture: Picture, mask: Picture | None) -> list[_Group]:
     notes += more
     kinds: dict[tuple, list[tuple[int, tuple[Page, ...]]]] = defaultdict(list)
     for number, pages in enumerate(chosen):
-        if not any(page.problem for page in pages):
+        if len({_kind(picture, page) for page in pages}) > 1:
+            notes.append(f"The channels of slice {number + 1} differ in size or kind; it is left out.")
+        elif not any(page.problem for page in pages):
             kinds[_kind(picture, pages[0])].append((number, pages))
     ordered = sorted(kinds.items(), key=lambda item: (-len(item[1]), item[1][0][0]))
     if len(ordered) > 1:
@@ -305,21 +313,14 @@ def _stack(root: Path, picture: Picture, mask: Picture | None) -> list[_Group]:
 def _first_time(picture: Picture) -> tuple[list[tuple[Page, ...]], list[str]]:
     """The pages of each slice, of the first point in time, and what is left out: most stacks have a page a slice."""
     pages = picture.pages
-    plain = [(page,) for page in pages]
     layout = _ome_layout(picture.description) or _imagej_layout(picture.description)
     if layout is None or math.prod(layout.values()) != len(pages):
-        return plain, []
-    if layout["Z"] == 1 and layout["T"] > 1:
-        return _channels(np.arange(len(pages)).reshape([layout[axis] for axis in layout]), list(layout), pages, "T")
-    grid = np.arange(len(pages)).reshape([layout[axis] for axis in layout])
-    return _channels(grid, list(layout), pages, "Z")
-
-
-def _channels(grid: np.ndarray, axes: list[str], pages: tuple[Page, ...], along: str) -> tuple[list[tuple[Page, ...]], list[str]]:
-    """Pages by slice and channel from a grid of page numbers with named axes."""
+        return [(page,) for page in pages], []
+    # Many writers call the slices of a stack points in time.
+    along, other = ("T", "Z") if layout["Z"] == 1 else ("Z", "T")
+    axes = list(layout)
+    grid = np.arange(len(pages)).reshape([layout[axis] for axis in axes]).transpose([axes.index(axis) for axis in (other, along, "C")])
     notes = []
-    other = "T" if along == "Z" else "Z"
-    grid = np.transpose(grid, [axes.index(axis) for axis in (other, along, "C")])
     if grid.shape[0] > 1:
         notes.append(f"The file holds {grid.shape[0]} points in time; the first is shown.")
     slices = grid[0]
@@ -360,7 +361,20 @@ def _ome_pixels(description: str) -> str:
     return found.group(0) if found else ""
 
 
-_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "\\u00b5m": 1e-3, "nm": 1e-6, "m": 1e3, "inch": 25.4}
+_MM = {
+    "mm": 1.0,
+    "millimeter": 1.0,
+    "cm": 10.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    "μm": 1e-3,
+    "micron": 1e-3,
+    "microns": 1e-3,
+    "\\u00b5m": 1e-3,
+    "nm": 1e-6,
+    "m": 1e3,
+    "inch": 25.4,
+}
 
 
 def spacing_of(picture: Picture) -> tuple[float, float, float] | None:
@@ -402,10 +416,14 @@ def _series(root: Path, group: _Group) -> Series:
         notes.append("Slices are turned upright as their files ask.")
     marked = sum(item.mask is not None for item in group.slices)
     if 0 < marked < len(group.slices):
-        notes.append(f"{count(len(group.slices) - marked, 'slice')} of {len(group.slices)} came without a usable reference mask; their reference is empty.")
+        notes.append(
+            f"{count(len(group.slices) - marked, 'slice')} of {len(group.slices)} came without a usable reference mask; their reference is empty."
+        )
     spacing = spacing_of(first.picture) if group.is_file else None
     if spacing is not None:
-        notes.append(f"The file gives its spacing, {spacing[2]:.4g} x {spacing[1]:.4g} x {spacing[0]:.4g} mm, but not which side is the patient's left.")
+        notes.append(
+            f"The file gives its spacing, {spacing[2]:.4g} x {spacing[1]:.4g} x {spacing[0]:.4g} mm, but not which side is the patient's left."
+        )
     name = path_text(Path(stem_of(group.path.name) if group.is_file else group.path.name))
     description = f"{name} ({group.tag})" if group.tag else name
     channels, why = _channel_names(group, guess_sequence(description))
@@ -499,7 +517,7 @@ class _Recipe:
             raise next(iter(failures.values()))
         for z, error in failures.items():
             where = f"Slice {z + 1}: " if len(slices) > len({item.picture.path for item in slices}) else ""
-            notes.append(f"{where}{error.sentence} The other {count(len(good), 'slice')} {'is' if len(good) == 1 else 'are'} shown.")
+            notes.append(f"{where}{error.sentence} {_the_others(len(good))}")
             ignored.append((relative_name(self.root, slices[z].picture.path), f"{where}{error.sentence}"))
         for z, error in mask_failures.items():
             notes.append(f"{error.sentence} The reference of its slice is empty.")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -41,16 +41,16 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
 
 
 def _forget(path: Path) -> None:
-    try:
+    with suppress(OSError):  # the first error is the one to tell
         path.unlink(missing_ok=True)
-    except OSError:
-        pass  # the first error is the one to tell
 
 
 def write_error(path: Path, error: OSError) -> WriteError:
     """The sentence for a file that could not be written."""
     if error.errno in _FULL:
-        return WriteError(f'"{path_text(path)}" could not be written: there is not enough room ({reason(error)}).', "Free some space, or choose another folder.")
+        return WriteError(
+            f'"{path_text(path)}" could not be written: there is not enough room ({reason(error)}).', "Free some space, or choose another folder."
+        )
     return WriteError(f'"{path_text(path)}" could not be written: {reason(error)}.', "Choose another folder.")
 
 
@@ -81,7 +81,13 @@ def staged(out: Path) -> Iterator[Path]:
             except OSError:
                 break
         if isinstance(error, OSError):
-            place = out if error.filename is None else out / Path(os.fsdecode(error.filename)).name if stage is not None else Path(os.fsdecode(error.filename))
+            place = (
+                out
+                if error.filename is None
+                else out / Path(os.fsdecode(error.filename)).name
+                if stage is not None
+                else Path(os.fsdecode(error.filename))
+            )
             raise write_error(place, error) from error
         raise
 
@@ -122,7 +128,10 @@ def check_target(out: Path, overwrite: bool, sources: Iterable[Path] = ()) -> No
     if nearest == out and not overwrite:
         there = _results_in(out)
         if there is not None:
-            raise WriteError(f'"{path_text(out)}" already holds results ("{path_text(there.relative_to(out))}").', "Use --overwrite to replace them, or choose another folder.")
+            raise WriteError(
+                f'"{path_text(out)}" already holds results ("{path_text(there.relative_to(out))}").',
+                "Use --overwrite to replace them, or choose another folder.",
+            )
 
 
 def _results_in(out: Path) -> Path | None:
@@ -162,4 +171,3 @@ def png_bytes(picture: np.ndarray) -> bytes:
     if not done:
         raise ValueError(f"A PNG holds 8 or 16 bits in 1 or 3 channels. Received: {picture.dtype} {picture.shape}")
     return data.tobytes()
-
