@@ -1,0 +1,375 @@
+"""The command line: `brainviewer [PATH ...]` opens the window, a command does the same work without one.
+
+Each command imports what it needs when it runs, so that `--version` and the window do not wait for frameworks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import BrainviewerError, Cancelled
+
+RESEARCH = "Research use only. Not for diagnosis."
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code (0 done, 1 it cannot be done, 2 wrong usage, 130 interrupted)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if not words or (words[0] not in COMMANDS and not words[0].startswith("-")):
+        return _guarded(lambda: open_window([Path(word) for word in words]))
+    try:
+        arguments = parser.parse_args(words)
+    except SystemExit as stop:  # argparse ends the program itself; a function returns
+        return int(stop.code or 0)
+    return _guarded(lambda: arguments.run(arguments))
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """One sentence on standard error instead of a trace."""
+    try:
+        return work()
+    except BrainviewerError as error:
+        print(f"brainviewer: {error.sentence}", file=sys.stderr)
+        if error.hint:
+            print(error.hint, file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, Cancelled):
+        print("brainviewer: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="brainviewer",
+        usage="brainviewer [PATH ...] | brainviewer COMMAND ...",
+        description="Shows whether, and where, a brain MRI shows a tumour. Without a command: the window, on PATH.",
+        epilog=RESEARCH,
+    )
+    parser.add_argument("--version", action="version", version=f"brainviewer {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (about, arguments, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=about, description=about, epilog=RESEARCH)
+        arguments(command)
+        command.set_defaults(run=run)
+    return parser
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------------------------------
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output and nothing else")
+
+
+def _path_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder, sub-folders included")
+    _json(command)
+
+
+def _engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--engine", choices=("auto", "onnx", "tensorflow"), default="auto")
+    command.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    command.add_argument("--precision", choices=("auto", "float32", "int8"), default="auto")
+    command.add_argument("--models", type=Path, metavar="DIR", help="folder of models to use instead of the program's own")
+
+
+def _predict_arguments(command: argparse.ArgumentParser) -> None:
+    from .inference.predict import SAVES
+    from .imaging.render import SHOWS
+
+    command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder, sub-folders included")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    command.add_argument("--series", metavar="KEY", help="only this series (see `brainviewer info`)")
+    command.add_argument("--save", type=_saves, default=("overlay", "mask"), metavar="LIST", help=f"of {', '.join(SAVES)}; default overlay,mask")
+    command.add_argument("--threshold", type=_share, metavar="T", help="pixel probability above which a pixel belongs to the mask")
+    command.add_argument("--opacity", type=_share, metavar="A", help="of overlays, 0 to 1")
+    command.add_argument("--colour", type=_colour, metavar="RRGGBB", help="of overlays")
+    command.add_argument("--outline", action="store_true", help="draw the border of the mask only")
+    command.add_argument("--show", choices=SHOWS, default="flair", help="the sequence under the overlay")
+    command.add_argument("--all-slices", action="store_true", help="the segmenter runs on every slice")
+    command.add_argument("--no-cache", action="store_true", help="compute everything anew")
+    command.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    _engine(command)
+    _json(command)
+
+
+def _saves(text: str) -> tuple[str, ...]:
+    from .inference.predict import SAVES
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in SAVES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)} (known are {', '.join(SAVES)})")
+    return names
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    try:
+        if len(digits) != 6:
+            raise ValueError
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a colour of six hexadecimal digits") from None
+    return red, green, blue
+
+
+def _convert_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder, sub-folders included")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .nii.gz files")
+    command.add_argument("--series", metavar="KEY", help="only this series")
+    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    _json(command)
+
+
+def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
+    command.add_argument("--patients", type=Path, metavar="FILE", help="file with the patients to use, one a line")
+    _engine(command)
+    _json(command)
+
+
+def _train_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--run", type=Path, required=True, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
+
+
+def _models_arguments(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, about in (("list", "the models and where they lie"), ("verify", "compare every file with the hash that the model states")):
+        _json(actions.add_parser(name, help=about, description=about))
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def open_window(paths: list[Path]) -> int:
+    from .ui.app import run
+
+    return run(paths)
+
+
+def info(arguments: argparse.Namespace) -> int:
+    from .formats import describe, nothing_found, scan
+
+    listing = scan(arguments.path, progress("Reading"))
+    if arguments.json:
+        write_json(describe(listing))
+    else:
+        for series in listing.series:
+            z, y, x = series.shape
+            print(f"{series.key}: {series.format}, {z} slices of {x} x {y}" + (", with reference masks" if series.reference else ""))
+            for note in series.notes:
+                print(f"    {note}")
+        for row in listing.ignored:
+            print(f"ignored {row.file}: {row.why}")
+    if not listing.series:
+        raise nothing_found(listing)
+    return OK
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    from .inference.predict import Options, predict_path
+
+    options = Options(
+        out=arguments.out,
+        series=arguments.series,
+        save=arguments.save,
+        threshold=arguments.threshold,
+        opacity=arguments.opacity,
+        rgb=arguments.colour,
+        outline=arguments.outline,
+        show=arguments.show,
+        engine=arguments.engine,
+        device=arguments.device,
+        precision=arguments.precision,
+        all_slices=arguments.all_slices,
+        models=arguments.models,
+        overwrite=arguments.overwrite,
+    )
+    document = predict_path(arguments.path, options, progress("Analysing"))
+    if arguments.json:
+        write_json(document)
+    else:
+        for result in document["results"]:
+            found = result["scan"]["slices_with_tumour"]
+            count = len(result["slices"])
+            print(f"{result['key']}: " + (f"tumour found in {found} of {count} slices" if found else f"no tumour found in {count} of {count} slices"))
+            for note in result["notes"]:
+                print(f"    {note}")
+        print(f"Results are in {arguments.out}. {RESEARCH}")
+    for row in document["failed"]:
+        print(f"brainviewer: {row['key']}: {row['why']}", file=sys.stderr)
+    return OK if document["results"] else FAILED
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    from .inference.predict import convert_path
+
+    document = convert_path(arguments.path, arguments.out, arguments.series, arguments.overwrite, progress("Converting"))
+    if arguments.json:
+        write_json(document)
+    else:
+        for file in document["files"]:
+            print(file)
+    for row in document["failed"]:
+        print(f"brainviewer: {row['key']}: {row['why']}", file=sys.stderr)
+    return OK if document["files"] else FAILED
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    from .inference.load import load_models
+    from .training.evaluate import evaluate as run
+
+    patients = read_patients(arguments.patients) if arguments.patients else None
+    models = load_models(arguments.engine, arguments.device, arguments.precision, arguments.models)
+    show = progress("Judging")
+    try:
+        document = run(arguments.data, models, patients, show)
+    finally:
+        models.close()
+    if arguments.json:
+        write_json(document)
+        return OK
+    pipeline = document["pipeline"]
+    print(f"{document['patients']} patients, {document['slices']} slices")
+    print(f"slice decisions: accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}, calibration error {pipeline['calibration_error']}")
+    print(f"masks: patient Dice mean {pipeline['dice_patient_mean']}, median {pipeline['dice_patient_median']}")
+    return OK
+
+
+def read_patients(file: Path) -> list[str]:
+    from .errors import ReadError
+
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(f'The list of patients "{file}" cannot be read ({error}).', "Give a text file with one patient a line.") from None
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from .errors import TrainingError
+    from .training.run import Run, TrainConfig
+
+    run = Run(arguments.folder)
+    if arguments.config:
+        try:
+            document = json.loads(arguments.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(f'The training settings "{arguments.config}" cannot be read ({error}).') from None
+        run.create(TrainConfig.from_json(document))
+    run.config()
+    from .training.trainer import train as start
+
+    start(run, lambda logs: print(json.dumps(logs), file=sys.stderr))
+    return OK
+
+
+def models(arguments: argparse.Namespace) -> int:
+    from .inference.doctor import bundles
+
+    rows = bundles()
+    if arguments.json:
+        write_json({"models": rows})
+    else:
+        for row in rows:
+            state = ("whole" if row["whole"] else row["why"]) if arguments.action == "verify" or not row["whole"] else row["name"]
+            print(f"{row['id']} ({row['origin']}): {state}")
+    if not rows:
+        from .errors import BundleError
+
+        raise BundleError("No model was found.", "Install the program again.")
+    return OK if arguments.action == "list" or all(row["whole"] for row in rows) else FAILED
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from .inference.doctor import examine
+
+    document = examine()
+    if arguments.json:
+        write_json(document)
+        return OK
+    print(f"brainviewer {document['brainviewer']}, Python {document['python']}, {document['system']}, {document['cores']} cores")
+    print(f"Edition: {document['edition']}")
+    for row in document["engines"]:
+        said = f"{row['device']}, {row['precision']}. {row['gpu']}" if row["works"] else row["why"]
+        print(f"Engine {row['engine']}: {said}")
+    for row in document["models"]:
+        print(f"Model {row['id']} ({row['origin']}): {'whole' if row['whole'] else row['why']}")
+    for name, version in document["packages"].items():
+        print(f"{name}: {version or 'not installed'}")
+    for name, folder in document["folders"].items():
+        print(f"Folder ({name}): {folder}")
+    return OK
+
+
+def selftest(arguments: argparse.Namespace) -> int:
+    from .inference.selftest import report, selftest as run
+
+    checks = []
+    for check in run():
+        checks.append(check)
+        if not arguments.json:
+            print(f"{'passed' if check.passed else 'FAILED'}  {check.name} ({check.seconds:.1f} s): {check.detail}", flush=True)
+    document = report(checks)
+    if arguments.json:
+        write_json(document)
+    return OK if document["passed"] else FAILED
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
+    "info": ("What is found under PATH; nothing is analysed.", _path_json, info),
+    "predict": ("Analyses the scans under PATH and writes overlays, masks and numbers.", _predict_arguments, predict),
+    "convert": ("Writes each series under PATH as <key>.nii.gz with its geometry.", _convert_arguments, convert),
+    "evaluate": ("Judges the models on a labelled folder.", _evaluate_arguments, evaluate),
+    "train": ("Starts, or resumes, one training run.", _train_arguments, train),
+    "models": ("The models that are installed.", _models_arguments, models),
+    "doctor": ("Versions, devices, engines and models of this installation.", _json, doctor),
+    "selftest": ("Analyses the bundled sample and compares with the stored answer.", _json, selftest),
+}
+
+
+# --- output -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def write_json(document: object) -> None:
+    """One document on standard output, with only numbers that JSON knows."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def progress(verb: str) -> Callable[..., None]:
+    """A progress line on standard error, on a terminal only, at most ten times a second."""
+    if not sys.stderr.isatty():
+        return lambda done, total, note="": None
+    last = 0.0
+
+    def show(done: int, total: int, note: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done < total and now - last < 0.1:
+            return
+        last = now
+        end = "\r\033[K" if done >= total else ""
+        print(f"\r\033[K{verb} {note + ' ' if note else ''}{done} of {total}{end}", end="", file=sys.stderr, flush=True)
+
+    return show

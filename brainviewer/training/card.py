@@ -1,0 +1,118 @@
+"""The one-page card of a bundle: what it is for, what it learned from, how good it is, where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..formats import open_volume, scan
+from ..formats.writing import png_bytes, write_file
+from ..imaging import render
+from ..imaging.prediction import OverlayStyle
+from ..inference.analyse import analyse
+from ..inference.bundle import ModelBundle, choose_bundle
+from ..inference.load import load_models
+from .evaluate import Judged, dice_of
+
+CITATIONS = """\
+- M. Buda, A. Saha, M. A. Mazurowski: Association of genomic subtypes of lower-grade gliomas with shape features automatically extracted by a
+  deep learning algorithm. Computers in Biology and Medicine 109, 2019. Data set: mateuszbuda/lgg-mri-segmentation, CC BY-NC-SA 4.0.
+- N. Pedano et al.: The Cancer Genome Atlas Low Grade Glioma Collection (TCGA-LGG). The Cancer Imaging Archive, 2016.
+  doi:10.7937/K9/TCIA.2016.L4LTD3TK
+- K. Clark et al.: The Cancer Imaging Archive (TCIA): maintaining and operating a public information repository. Journal of Digital Imaging 26, 2013.
+"""
+PURPOSE = {
+    "classify": "Says of one axial slice how probable it is that it shows a tumour (ResNet50 with a small dense head).",
+    "segment": "Says of each pixel of one axial slice how probable it is that it belongs to a tumour (ResUNet, 1.21 M parameters).",
+}
+
+
+def write_cards(models_folder: Path, data_folder: Path, tested: Sequence[Judged]) -> None:
+    """Writes `card.md` and its three figures (best, median and worst test patient) into the newest bundle of each task."""
+    dices = {judged.patient: dice_of(judged.pipeline_counts.sum(axis=0)) for judged in tested}
+    ranked = sorted(dices, key=dices.__getitem__)
+    chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
+    figures = {name: png_bytes(figure(models_folder, data_folder, patient)) for name, patient in chosen.items()}
+    for task in PURPOSE:
+        bundle = choose_bundle(models_folder, task)
+        for name, data in figures.items():
+            write_file(bundle.folder / f"{name}.png", data)
+        write_file(bundle.folder / "card.md", card(bundle, {name: (patient, dices[patient]) for name, patient in chosen.items()}).encode())
+
+
+def figure(models_folder: Path, data_folder: Path, patient: str) -> np.ndarray:
+    """(Y, X, 3) uint8: the five pictures of the patient's slice with the largest reference mask."""
+    series = next(s for s in scan(data_folder).series if Path(s.source).name == patient)
+    volume = open_volume(series)
+    assert volume.reference is not None
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    result = analyse(volume, models)
+    models.close()
+    z = int(volume.reference.sum(axis=(1, 2)).argmax())
+    found = result.predictions[z].found(result.threshold)
+    mask = np.zeros(volume.shape[1:], bool) if found is None else found
+    return render.panel(render.background(volume, z, render.windows_of(volume)), mask, OverlayStyle(), volume.reference[z])
+
+
+def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
+    """The text of `card.md`."""
+    details = bundle.details
+    test, split, learned = details["metrics"]["test"], details["split"], details["trained_on"]
+    pipeline, intervals = test["pipeline"], test["intervals"]
+    alone = test["classifier" if bundle.task == "classify" else "segmenter"]
+
+    def row(words: str, key: str, value: float | None) -> str:
+        low, high = intervals.get(key, (None, None))
+        return f"| {words} | {value} | {'' if low is None else f'{low} to {high}'} |"
+
+    rows = [
+        row("patient Dice, mean (pipeline)", "pipeline.dice_patient_mean", pipeline["dice_patient_mean"]),
+        row("patient Dice, median (pipeline)", "pipeline.dice_patient_median", pipeline["dice_patient_median"]),
+        row("slice decision, accuracy (pipeline)", "pipeline.accuracy", pipeline["accuracy"]),
+        row("slice decision, AUC (pipeline)", "pipeline.auc", pipeline["auc"]),
+        row("calibration error of the slice probability", "pipeline.calibration_error", pipeline["calibration_error"]),
+    ]
+    if bundle.task == "classify":
+        rows += [row(f"this network alone, {name}", f"classifier.{name}", alone[name]) for name in ("accuracy", "auc")]
+    else:
+        rows += [row("this network alone, patient Dice, mean", "segmenter.dice_patient_mean", alone["dice_patient_mean"])]
+    small = details["metrics"]["test_int8"]["pipeline"]
+    lines = "\n".join(rows)
+    pictures = "\n\n".join(
+        f"**{name.capitalize()}** ({patient}, Dice {dice:.3f}): scan, reference, prediction, scan with reference, scan with prediction\n\n![{name}]({name}.png)"
+        for name, (patient, dice) in shown.items()
+    )
+    return f"""# {bundle.name} {bundle.version}
+
+{PURPOSE[bundle.task]} Research use only. Not for diagnosis.
+
+## Learned from
+
+{learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices, {learned["slices_with_tumour"]} with tumour; {len(split["validation"])} further
+patients chose the best epoch and the calibration; {len(split["test"])} test patients were seen by neither. The split is by patient, stratified by
+site (seed {split["seed"]}). Axial FLAIR with pre- and post-contrast T1, 256 x 256.
+
+## How good it is, on the {test["patients"]} test patients ({test["slices"]} slices)
+
+| measure | value | 95 % interval (bootstrap over patients) |
+| --- | --- | --- |
+{lines}
+
+With int8 weights: patient Dice {small["dice_patient_mean"]}, accuracy {small["accuracy"]}, AUC {small["auc"]}.
+
+{pictures}
+
+## Limits
+
+Lower-grade gliomas of adults, before treatment. It was never shown: other tumours, metastases, children, operated brains, strokes, multiple
+sclerosis, scans without FLAIR, sagittal or coronal slices, CT. On those its answer means nothing, and a high number does not make it true.
+Small or faint tumours are missed most often; the reference masks outline the FLAIR abnormality, not the tumour's core.
+
+## Licence and sources
+
+{details["licence"]}, non-commercial, as the data it learned from:
+
+{CITATIONS}
+"""

@@ -1,0 +1,62 @@
+"""Index, splits and loading of labelled slices."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainviewer.errors import TrainingError
+from brainviewer.training import data
+
+
+@pytest.fixture
+def folder(tmp_path: Path, make_patients: Callable[..., Path]) -> Path:
+    return make_patients(tmp_path, 12, 11, range(4, 8))
+
+
+def test_index_is_in_natural_order_and_leaves_out_what_it_must(folder: Path) -> None:
+    cases = data.index(folder, exclude=["TCGA_A_0000_19990101"])
+    assert len(cases) == 11
+    assert cases[0].patient == "TCGA_A_0002_19990101"
+    assert cases[0].site == "A"
+    assert [int(f.stem.split("_")[-1]) for f in cases[0].images] == list(range(1, 12))
+    assert all(mask.stem == image.stem + "_mask" for image, mask in zip(cases[0].images, cases[0].masks, strict=True))
+
+
+def test_an_empty_folder_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="No slices with masks"):
+        data.index(tmp_path)
+
+
+def test_an_unreadable_file_is_named(folder: Path) -> None:
+    cases = data.index(folder)
+    cases[0].images[3].write_bytes(b"nonsense")
+    with pytest.raises(TrainingError, match=cases[0].images[3].name):
+        data.read_case(cases[0])
+
+
+def test_load_gives_what_the_viewer_would_feed(folder: Path) -> None:
+    slices = data.load(data.index(folder)[:2], 32)
+    assert slices.images.shape == (22, 32, 32, 3)
+    assert slices.masks.shape == (22, 32, 32)
+    assert slices.labels.sum() == 8
+    assert slices.images.max() <= 1
+
+
+def test_split_by_patient_is_disjoint_stratified_and_seeded(folder: Path) -> None:
+    cases = data.index(folder)
+    train, validation = data.split_patients(cases, 0.34, seed=3)
+    assert set(train) | set(validation) == set(range(12))
+    assert not set(train) & set(validation)
+    assert abs([cases[n].site for n in validation].count("A") - len(validation) / 2) <= 0.5
+    assert data.split_patients(cases, 0.34, seed=3) == (train, validation)
+    assert any(data.split_patients(cases, 0.34, seed=n) != (train, validation) for n in range(4, 8))
+
+
+def test_the_leaky_split_says_so_in_its_name_and_keeps_the_notebooks_shares() -> None:
+    labels = np.arange(1000) % 3 == 0
+    train, validation, test = data.split_slices_leaky(labels, 0.15, 0.15, 0)
+    assert len(test) == 150
+    assert len(validation) == 128
+    assert len(train) + len(validation) + len(test) == 1000

@@ -1,0 +1,134 @@
+"""A run trains, stops, resumes as if nothing had been, and never reads half a checkpoint."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from brainviewer.errors import TrainingError  # noqa: E402 - Keras decides whether this can be imported
+from brainviewer.training import trainer  # noqa: E402
+from brainviewer.training.run import Phase, Run, TrainConfig  # noqa: E402
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, make_patients: Callable[..., Path]) -> Path:
+    return make_patients(tmp_path_factory.mktemp("data"), 6, 6, range(2, 5))
+
+
+def config(folder: Path, **changes: object) -> TrainConfig:
+    settings = {"task": "segment", "data": str(folder), "phases": (Phase(32, 3),), "batch": 4, "validation": 0.34}
+    return TrainConfig(**(settings | changes))
+
+
+def weights(run: Run) -> list[np.ndarray]:
+    newest = trainer.Checkpoint(run.checkpoints).files()[-1]
+    with np.load(newest) as stored:
+        return [stored[name] for name in sorted(stored.files) if name.startswith("model")]
+
+
+@pytest.fixture
+def exact() -> Iterator[None]:
+    """The same numbers from the same work, whatever the threads do."""
+    config = pytest.importorskip("tensorflow.python.framework.config")
+    config.enable_op_determinism()
+    yield
+    config.disable_op_determinism()
+
+
+@pytest.mark.usefixtures("exact")
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
+    straight = Run(tmp_path / "straight")
+    straight.create(config(folder))
+    trainer.train(straight)
+
+    broken = Run(tmp_path / "broken")
+    broken.create(config(folder))
+    trainer.train(broken, lambda logs: broken.stop_file.touch())
+    assert [e.kind for e in broken.events()][-1] == "stopped"
+    assert len(trainer.Checkpoint(broken.checkpoints).files()) == 1
+    broken.stop_file.unlink()
+    # What a kill in mid-write leaves behind must not be mistaken for a checkpoint.
+    (broken.checkpoints / "epoch-0002.partial").write_bytes(b"half")
+    (broken.checkpoints / "epoch-0009.npz").write_bytes(b"PK\x03\x04 cut short")
+    trainer.train(broken)
+
+    kinds = [e.kind for e in broken.events()]
+    assert kinds[-1] == "finished"
+    assert "resumed" in kinds
+    assert [e.epoch for e in broken.events() if e.kind == "epoch"] == [0, 1, 2]
+    for a, b in zip(weights(straight), weights(broken), strict=True):
+        assert np.array_equal(a, b)
+    assert broken.checkpoints.joinpath("best.npz").exists()
+    assert not broken.lock_file.exists()
+
+
+def test_the_classifier_trains(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, task="classify", phases=(Phase(32, 1),), learning_rate=1e-4))
+    seen = []
+    trainer.train(run, seen.append)
+    assert {"val_accuracy", "val_auc", "mask_loss", "probability_loss"} <= set(seen[0])
+
+
+def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 1), Phase(64, 1)), learning_rate=1e-9, warmup=0.0))
+    seen, first = [], []
+
+    def remember(logs: dict) -> None:
+        seen.append(logs)
+        first.append(weights(run))
+
+    trainer.train(run, remember)
+    assert [logs["size"] for logs in seen] == [32, 64]
+    kernels = [(a, b) for a, b in zip(*first, strict=True) if a.ndim == 4]
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in kernels)
+
+
+def test_a_checkpoint_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 2),)))
+    trainer.save_arrays(run.checkpoints / "epoch-0001.npz", {"model0000": np.zeros(3)}, {"epoch": 1, "history": [{"score": 0.1}]})
+    with pytest.raises(TrainingError, match="another network"):
+        trainer.train(run)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "epoch-0001.npz"
+    trainer.save_arrays(target, {"a": np.ones(3)}, {"epoch": 1})
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(trainer.np, "savez", full)
+    with pytest.raises(TrainingError, match="could not be written"):
+        trainer.save_arrays(target, {"a": np.zeros(3)}, {"epoch": 2})
+    assert not list(tmp_path.glob("*.partial"))
+    with np.load(target) as stored:
+        assert stored["a"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("changes", "words"), [({"start": "imagenet"}, "Only the classifier"), ({"start": "moon"}, "not known"), ({"split": "x"}, "split")])
+def test_settings_that_make_no_sense(folder: Path, tmp_path: Path, changes: dict, words: str) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, **changes))
+    with pytest.raises(TrainingError, match=words):
+        trainer.train(run)
+
+
+def test_negatives_are_drawn_anew_each_epoch(folder: Path) -> None:
+    from brainviewer.training import data
+
+    slices = data.load(data.index(folder), 32)
+    everything = np.arange(len(slices.labels))
+    settings = config(folder, negatives=0.5)
+    orders = [trainer.Batches(slices, everything, settings, epoch).order for epoch in (0, 0, 1)]
+    assert np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    assert slices.labels[orders[0]].sum() == slices.labels.sum()
+    assert len(orders[0]) == round(1.5 * slices.labels.sum())
