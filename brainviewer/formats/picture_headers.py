@@ -36,6 +36,7 @@ class Page:
         dtype: of what is read: native byte order, complex numbers by their magnitude.
         orientation: 1..8 as in TIFF and EXIF.
         inverted: whether 0 is white.
+        bilevel: whether a pixel has one bit.
         offset: where the uncompressed pixels lie, of pages that have no directory of their own; else None.
         notes: sentences.
         problem: why it cannot be read, as the end of a sentence, or "".
@@ -50,6 +51,7 @@ class Page:
     orientation: int = 1
     inverted: bool = False
     offset: int | None = None
+    bilevel: bool = False
     notes: tuple[str, ...] = ()
     problem: str = ""
 
@@ -331,7 +333,7 @@ def _page(directories: _Directories, tags: dict, index: int) -> tuple[Page, int]
         orientation = 1
     if orientation > 4:
         height, width = width, height
-    return Page(index, height, width, colour, samples, dtype, orientation, photometric == 0, None, notes), needed
+    return Page(index, height, width, colour, samples, dtype, orientation, photometric == 0, None, max(bits) == 1, notes), needed
 
 
 def _check_chunks(directories: _Directories, tags: dict, width: int, height: int, samples: int, bits: int) -> int:

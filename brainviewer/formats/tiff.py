@@ -426,7 +426,8 @@ def _series(root: Path, group: _Group) -> Series:
         )
     name = path_text(Path(stem_of(group.path.name) if group.is_file else group.path.name))
     description = f"{name} ({group.tag})" if group.tag else name
-    channels, why = _channel_names(group, guess_sequence(description))
+    sequence = guess_sequence(f"{description} {first.picture.path.stem}")
+    channels, why = _channel_names(group, sequence)
     recipe = _Recipe(root, group, channels, description, None if spacing is None else np.diag([*spacing[::-1], 1.0]), (*notes, *why))
     files = [item.picture.path for item in group.slices]
     return Series(
@@ -434,7 +435,7 @@ def _series(root: Path, group: _Group) -> Series:
         format=first.picture.format,
         description=description,
         modality="",
-        sequence="composite" if channels == CHANNEL_NAMES else guess_sequence(description),
+        sequence="composite" if channels == CHANNEL_NAMES else sequence,
         source=relative_name(root, group.path),
         shape=(len(group.slices), page.height, page.width),
         channels=channels,
@@ -605,15 +606,17 @@ def _read_batch(
             if item.mask is not None and reference is not None:
                 picture, page = item.mask
                 try:
-                    reference[z] = _marked(picture, reader(picture)(page))
+                    reference[z] = _marked(picture, page, reader(picture)(page))
                 except ReadError as error:
                     mask_failures[z] = error
     return grey
 
 
-def _marked(picture: Picture, mask: np.ndarray) -> np.ndarray:
+def _marked(picture: Picture, page: Page, mask: np.ndarray) -> np.ndarray:
     """(Y, X) bool of a mask picture (Y, X, C): what is not 0; in a JPEG, whose zeros are not exact, what is brighter than half."""
     values = mask.max(axis=-1)
+    if page.bilevel and page.inverted:
+        return values == 0  # ink on paper: what the file stores as 1 is marked, though it would be shown black
     lossy = picture.path.suffix.lower() in PICTURE_SUFFIXES and picture.path.suffix.lower() != ".png"
     return values > np.iinfo(values.dtype).max // 2 if lossy else values > 0
 
