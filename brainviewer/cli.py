@@ -56,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=RESEARCH,
     )
     parser.add_argument("--version", action="version", version=f"brainviewer {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="brainviewer")
     for name, (about, arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about, epilog=RESEARCH)
         arguments(command)
@@ -84,8 +84,8 @@ def _engine(command: argparse.ArgumentParser) -> None:
 
 
 def _predict_arguments(command: argparse.ArgumentParser) -> None:
-    from .inference.predict import SAVES
     from .imaging.render import SHOWS
+    from .inference.predict import SAVES
 
     command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder, sub-folders included")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -279,9 +279,15 @@ def train(arguments: argparse.Namespace) -> int:
             raise TrainingError(f'The training settings "{arguments.config}" cannot be read ({error}).') from None
         run.create(TrainConfig.from_json(document))
     run.config()
+    from .training.finish import finish_run
     from .training.trainer import train as start
 
     start(run, lambda logs: print(json.dumps(logs), file=sys.stderr))
+    if not run.complete():
+        print(f"Stopped. `brainviewer train --run {arguments.folder}` goes on.", file=sys.stderr)
+        return OK
+    finish_run(run, lambda text: print(text, file=sys.stderr))
+    print(f"The new model is in {run.bundle}.")
     return OK
 
 
@@ -324,7 +330,8 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def selftest(arguments: argparse.Namespace) -> int:
-    from .inference.selftest import report, selftest as run
+    from .inference.selftest import report
+    from .inference.selftest import selftest as run
 
     checks = []
     for check in run():

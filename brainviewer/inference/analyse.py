@@ -178,9 +178,7 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     )
 
 
-def second_pass(
-    volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None
-) -> Iterator[Prediction]:
+def second_pass(volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None) -> Iterator[Prediction]:
     """The segmenter on the slices that the classifier passed over, for the heat map; yields predictions whose decision is unchanged.
 
     Raises:

@@ -82,7 +82,9 @@ class ModelBundle:
         except OSError as error:
             raise BundleError(f'The model "{self.id}" is incomplete: "{path}" cannot be read ({error.strerror}).', REINSTALL) from None
         if found != weights.sha256:
-            raise BundleError(f'The model "{self.id}" is damaged: "{path}" is not the file that bundle.json vouches for (SHA-256 differs).', REINSTALL)
+            raise BundleError(
+                f'The model "{self.id}" is damaged: "{path}" is not the file that bundle.json vouches for (SHA-256 differs).', REINSTALL
+            )
         return path
 
     def verify(self) -> None:

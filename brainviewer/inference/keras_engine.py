@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,7 +141,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def load_network(architecture: Path, weights: Path) -> object:
+def load_network(architecture: Path, weights: Path) -> Any:
     """The Keras model of a bundle: built-in layers only (Keras' safe mode), weights from plain arrays.
 
     Raises:

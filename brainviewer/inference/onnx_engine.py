@@ -84,7 +84,7 @@ class OnnxEngine:
         """See `Engine`."""
         try:
             answers = self._session.run(self._outputs, {self._input: batch})
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors share no base class
+        except Exception as error:
             if self._provider == CPU_PROVIDER:
                 raise EngineError(f"ONNX Runtime failed ({str(error).splitlines()[0]}).", "Close other programs, and analyse again.") from error
             self.notes.append(f"The {self.device} failed ({str(error).splitlines()[0][:120]}); the analysis went on on the CPU.")

@@ -56,7 +56,7 @@ class Decision:
 
     def provisional(self, p: float) -> float:
         """Calibrated probability of a slice from the classifier alone."""
-        return float(sigmoid(self.alone[0] * logit(np.float64(p)) + self.alone[1]))
+        return float(sigmoid(self.alone[0] * logit(np.array(p)) + self.alone[1]))
 
     def gated(self, p: np.ndarray) -> np.ndarray:
         """(Z,) bool: slices on which the segmenter has a say, from the classifier's (Z,) probabilities."""

@@ -119,9 +119,7 @@ def _predict_one(series: Series, models: Models, options: Options, out: Path, lo
     result = analyse(volume, models, task, all_slices=options.all_slices)
     style = options.style(result.threshold)
     seconds = {"load": round(load_s, 3), "read": round(read_s, 3)}
-    return export.write_results(
-        out, volume, result, style, save=options.save, show=options.show, source=series.source, seconds=seconds, notes=notes
-    )
+    return export.write_results(out, volume, result, style, save=options.save, show=options.show, source=series.source, seconds=seconds, notes=notes)
 
 
 def convert_path(path: Path, out: Path, key: str | None, overwrite: bool, progress: Progress = lambda done, total, note="": None) -> dict:

@@ -8,7 +8,9 @@ import numpy as np
 FLAIR = 1
 
 
-def augment(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator, strength: float = 1.0, substitution: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+def augment(
+    image: np.ndarray, mask: np.ndarray, rng: np.random.Generator, strength: float = 1.0, substitution: float = 0.2
+) -> tuple[np.ndarray, np.ndarray]:
     """One slice and its mask, changed at random.
 
     Args:

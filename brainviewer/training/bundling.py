@@ -59,7 +59,7 @@ def write_keras(model: keras.Model, folder: Path) -> dict[str, str]:
     for variable in model.weights:
         value = np.asarray(variable.value, np.float32)
         arrays[variable.path] = value.astype(np.float16) if is_kernel(variable.path, value) else value
-    np.savez_compressed(folder / "weights.npz", **arrays)
+    np.savez_compressed(folder / "weights.npz", **arrays)  # type: ignore[arg-type]
     return {"architecture": "architecture.json", "weights": "weights.npz"}
 
 

@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def labels(self) -> np.ndarray:
-        return self.reference.any(axis=(1, 2))
+        return np.asarray(self.reference.any(axis=(1, 2)))
 
 
 def look(volumes: Sequence[Volume], models: Models) -> list[Seen]:

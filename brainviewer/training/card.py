@@ -23,6 +23,7 @@ CITATIONS = """\
   doi:10.7937/K9/TCIA.2016.L4LTD3TK
 - K. Clark et al.: The Cancer Imaging Archive (TCIA): maintaining and operating a public information repository. Journal of Digital Imaging 26, 2013.
 """
+VIEWS = "scan, reference, prediction, scan with reference, scan with prediction"
 PURPOSE = {
     "classify": "Says of one axial slice how probable it is that it shows a tumour (ResNet50 with a small dense head).",
     "segment": "Says of each pixel of one axial slice how probable it is that it belongs to a tumour (ResUNet, 1.21 M parameters).",
@@ -81,8 +82,7 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
     small = details["metrics"]["test_int8"]["pipeline"]
     lines = "\n".join(rows)
     pictures = "\n\n".join(
-        f"**{name.capitalize()}** ({patient}, Dice {dice:.3f}): scan, reference, prediction, scan with reference, scan with prediction\n\n![{name}]({name}.png)"
-        for name, (patient, dice) in shown.items()
+        f"**{name.capitalize()}** ({patient}, Dice {dice:.3f}): {VIEWS}\n\n![{name}]({name}.png)" for name, (patient, dice) in shown.items()
     )
     return f"""# {bundle.name} {bundle.version}
 
@@ -90,8 +90,9 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
 
 ## Learned from
 
-{learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices, {learned["slices_with_tumour"]} with tumour; {len(split["validation"])} further
-patients chose the best epoch and the calibration; {len(split["test"])} test patients were seen by neither. The split is by patient, stratified by
+{learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices,
+{learned["slices_with_tumour"]} with tumour; {len(split["validation"])} further patients chose the best epoch and the calibration;
+{len(split["test"])} test patients were seen by neither. The split is by patient, stratified by
 site (seed {split["seed"]}). Axial FLAIR with pre- and post-contrast T1, 256 x 256.
 
 ## How good it is, on the {test["patients"]} test patients ({test["slices"]} slices)

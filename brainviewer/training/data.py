@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..errors import TrainingError
+from ..formats import Series, open_volume, scan
+from ..formats.series import stem_of
 from ..inference import preprocess
 
-SUFFIXES = (".tif", ".tiff")
 RARE_SITE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Case:
-    """One patient's labelled slices, in natural order.
+    """One patient's labelled scan.
 
     Attributes:
-        patient: folder name; serves to split, never enters a network's input.
+        patient: name of its folder or file; serves to split, never enters a network's input.
         site: institution, the second part of the data set's names, or "" where there is none.
-        images, masks: files, pair by pair.
+        series: opens it.
     """
 
     patient: str
     site: str
-    images: tuple[Path, ...]
-    masks: tuple[Path, ...]
+    series: Series
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,58 +49,46 @@ class Slices:
     @property
     def labels(self) -> np.ndarray:
         """(N,) bool: whether the reference mask is not empty."""
-        return self.masks.any(axis=(1, 2))
-
-
-def natural(name: str) -> list:
-    """Sort key that puts 2 before 10."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", name)]
+        return np.asarray(self.masks.any(axis=(1, 2)))
 
 
 def index(folder: Path, exclude: Sequence[str] = ()) -> list[Case]:
-    """The cases of a folder in the data set's layout: `<patient>/<slice>.tif` with `<slice>_mask.tif`.
+    """The labelled scans of a folder: `<patient>/<slice>.tif` with `<slice>_mask.tif`, or scan and mask NIfTI pairs, by patient.
 
     Raises:
-        TrainingError: if there is none.
+        ReadError: if there is no such folder.
+        TrainingError: if there is no labelled scan.
     """
     cases = []
-    for patient in sorted(path for path in Path(folder).iterdir() if path.is_dir() and path.name not in exclude):
-        files = sorted((f for f in patient.iterdir() if f.suffix.lower() in SUFFIXES), key=lambda f: natural(f.name))
-        names = {f.stem: f for f in files}
-        pairs = [(f, names[f.stem + "_mask"]) for f in files if f.stem + "_mask" in names]
-        if pairs:
-            parts = patient.name.split("_")
-            site = parts[1] if parts[0] == "TCGA" and len(parts) > 2 else ""
-            cases.append(Case(patient.name, site, *(tuple(side) for side in zip(*pairs, strict=True))))
+    for series in scan(Path(folder)).series:
+        patient = stem_of(Path(series.source).name)
+        if series.reference and patient not in exclude:
+            parts = patient.split("_")
+            cases.append(Case(patient, parts[1] if parts[0] == "TCGA" and len(parts) > 2 else "", series))
     if not cases:
         raise TrainingError(f'No slices with masks were found in "{folder}".', "Expected <patient>/<slice>.tif with <slice>_mask.tif beside it.")
-    return cases
+    return sorted(cases, key=lambda case: case.patient)
 
 
-def read_case(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Voxels (Z, Y, X, 3) and masks (Z, Y, X) uint8 0 or 1 of a case."""
-    images, masks = [], []
-    for image_file, mask_file in zip(case.images, case.masks, strict=True):
-        image, mask = cv2.imread(str(image_file), cv2.IMREAD_UNCHANGED), cv2.imread(str(mask_file), cv2.IMREAD_GRAYSCALE)
-        for file, pixels in ((image_file, image), (mask_file, mask)):
-            if pixels is None:
-                raise TrainingError(f'"{file}" cannot be read.', "Remove it, or replace it, and start again.")
-        if image.ndim == 2:
-            image = np.repeat(image[..., np.newaxis], 3, axis=-1)
-        images.append(image[..., 2::-1])
-        masks.append((mask > 0).astype(np.uint8))
-    return np.stack(images), np.stack(masks)
+def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda text: None) -> Slices:
+    """All slices of all cases through the program's own preprocessing, at `size` pixels a side.
 
+    Args:
+        say: is told, once a case, what its reader has to say of missing or broken slices.
 
-def load(cases: Sequence[Case], size: int) -> Slices:
-    """All slices of all cases through the programs' own preprocessing, at `size` pixels a side."""
+    Raises:
+        ReadError: if a scan cannot be read at all.
+    """
     images, masks, numbers = [], [], []
     for number, case in enumerate(cases):
-        voxels, reference = read_case(case)
-        ranges = preprocess.intensity_ranges(voxels)
-        images += [preprocess.to_network(image, ranges, size).astype(np.float16) for image in voxels]
-        masks += [_mask_to_network(mask, size) for mask in reference]
-        numbers += [number] * len(voxels)
+        volume = open_volume(case.series)
+        for note in volume.notes:
+            say(f"{case.patient}: {note}")
+        assert volume.reference is not None
+        ranges = preprocess.intensity_ranges(volume.voxels)
+        images += [preprocess.to_network(image, ranges, size).astype(np.float16) for image in volume.voxels]
+        masks += [_mask_to_network(mask, size) for mask in volume.reference]
+        numbers += [number] * len(volume)
     return Slices(np.stack(images), np.stack(masks), np.array(numbers))
 
 

@@ -13,7 +13,7 @@ from ..errors import TrainingError
 from ..formats import open_volume, scan
 from ..inference.analyse import Answers, decision_of, finish
 from ..inference.load import Models
-from ..inference.postprocess import sigmoid, logit
+from ..inference.postprocess import logit, sigmoid
 
 RESAMPLES = 2000
 BINS = 10
@@ -41,7 +41,9 @@ class Judged:
     pipeline_counts: np.ndarray
 
 
-def judge(data: Path, models: Models, patients: Sequence[str] | None = None, progress: Callable[[int, int, str], None] = lambda *_: None) -> list[Judged]:
+def judge(
+    data: Path, models: Models, patients: Sequence[str] | None = None, progress: Callable[[int, int, str], None] = lambda *_: None
+) -> list[Judged]:
     """Analyses every labelled scan of a folder.
 
     Args:
@@ -71,7 +73,7 @@ def judge(data: Path, models: Models, patients: Sequence[str] | None = None, pro
         judged.append(
             Judged(
                 series.key.split("/")[-1],
-                volume.reference.any(axis=(1, 2)),
+                np.asarray(volume.reference.any(axis=(1, 2))),
                 sigmoid(decision.alone[0] * logit(answers.p) + decision.alone[1]),
                 np.array([p.p_tumour for p in result.predictions]),
                 np.array([p.tumour for p in result.predictions]),
@@ -142,7 +144,9 @@ def decision_figures(labels: np.ndarray, p: np.ndarray, decisions: np.ndarray, b
         "recall": round(recall, 4),
         "f1": round(2 * precision * recall / (precision + recall), 4) if precision + recall else 0.0,
         "confusion": [[tn, fp], [fn, tp]],
-        "report": classification_report(labels, decisions, labels=[False, True], target_names=["no tumour", "tumour"], output_dict=True, zero_division=0),
+        "report": classification_report(
+            labels, decisions, labels=[False, True], target_names=["no tumour", "tumour"], output_dict=True, zero_division=0
+        ),
         "calibration_error": round(calibration_error(labels, p), 4),
     }
 

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import paths
 from ..formats import open_volume, scan
 from ..imaging.volume import Volume
-from ..inference.bundle import choose_bundle, find_bundles, hash_file
+from ..inference.analyse import Answers, decision_of
+from ..inference.bundle import choose_bundle, find_bundles, hash_file, read_bundle
 from ..inference.fit import distances, scan_distance
-from ..inference.load import Models, load_models
+from ..inference.load import load_models
 from . import calibrate, data
 from .bundling import write_bundle, write_document
 from .evaluate import Judged, judge, summarise
-from .run import Run
+from .run import Run, write_atomic
 from .trainer import excluded
 
 CALIBRATION_SLICES = 200
@@ -51,15 +53,41 @@ def make_bundle(run: Run, folder: Path) -> Path:
             "slices_with_tumour": int(slices.labels.sum()),
         },
     }
-    write_bundle(run, target, slices.images[chosen], slices.images[chosen[:: len(chosen) // CHECK_SLICES]], {"validation_while_training": best["logs"]}, about)
+    write_bundle(
+        run, target, slices.images[chosen], slices.images[chosen[:: len(chosen) // CHECK_SLICES]], {"validation_while_training": best["logs"]}, about
+    )
     return target
 
 
-def calibrate_pair(models_folder: Path, data_folder: Path, say: Callable[[str], None] = lambda text: None) -> None:
-    """Calibrates the two newest bundles of a folder together, on the classifier's validation patients, and writes the result into both."""
+def finish_run(run: Run, say: Callable[[str], None] = lambda text: None) -> None:
+    """The bundle of one finished run, calibrated with the other network in use and judged on its validation patients.
+
+    Leaves `bundle/<task>-<version>` and `report.json` in the run's folder.
+    """
+    config = run.config()
+    staging = run.folder / "staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    other = choose_bundle(paths.bundled_models(), "segment" if config.task == "classify" else "classify")
+    shutil.copytree(other.folder, staging / other.folder.name)
+    made = make_bundle(run, staging)
+    split = read_bundle(made).details["split"]
+    data_folder = Path(config.data)
+    calibrate_pair(staging, data_folder, split, say)
+    summary, _ = score_pair(staging, data_folder, split["validation"], "float32")
+    write_details(staging, config.task, metrics={"validation": summary})
+    write_atomic(run.report_file, json.dumps(summary, indent=1).encode())
+    shutil.rmtree(run.bundle, ignore_errors=True)
+    run.bundle.mkdir(parents=True)
+    for bundle in find_bundles(staging):
+        bundle.rename(run.bundle / bundle.name)
+    shutil.rmtree(staging)
+    run.log("evaluated", config.epochs, dice=summary["pipeline"]["dice_patient_mean"], accuracy=summary["pipeline"]["accuracy"])
+
+
+def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Callable[[str], None] = lambda text: None) -> None:
+    """Calibrates the two newest bundles of a folder together, on the validation patients of a split, and writes the result into both."""
     say("Looking at the validation patients")
     classify = choose_bundle(models_folder, "classify")
-    split = classify.details["split"]
     volumes = volumes_of(data_folder, split["validation"])
     seen, gate, rule, best, mirror = [], 0.0, None, -1.0, False
     tried = {}
@@ -78,7 +106,7 @@ def calibrate_pair(models_folder: Path, data_folder: Path, say: Callable[[str], 
     decision = calibrate.fit_decision(seen, gate, rule, choose_bundle(models_folder, "segment").threshold)
     say("Measuring what the classifier knows")
     known = calibrate.known_features(training_features(models_folder, data_folder, split["train"]))
-    np.savez_compressed(classify.folder / "fit.npz", **known)
+    np.savez_compressed(classify.folder / "fit.npz", **known)  # type: ignore[arg-type]
     far = [scan_distance(distances(s.features, known["mean"], known["axes"], known["scale"], float(known["rest"]))) for s in seen]
     edge = float(np.percentile(far, KNOWN_SHARE))
     write_details(models_folder, "segment", mirror=mirror, clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share}, tried=tried)
@@ -98,8 +126,6 @@ def volumes_of(folder: Path, patients: Sequence[str]) -> list[Volume]:
 
 def training_features(models_folder: Path, data_folder: Path, patients: Sequence[str], every: int = 3) -> np.ndarray:
     """(N, F) features of every n-th training slice."""
-    from ..inference.analyse import Answers
-
     models = load_models("onnx", "cpu", "float32", models_folder)
     rows = []
     for volume in volumes_of(data_folder, patients):
@@ -117,19 +143,12 @@ def write_details(models_folder: Path, task: str, **details: object) -> None:
     write_document(bundle.folder, bundle.details | details)
 
 
-def score_pair(models_folder: Path, data_folder: Path, patients: Sequence[str], precision: str) -> tuple[dict, list[Judged], Models]:
+def score_pair(models_folder: Path, data_folder: Path, patients: Sequence[str], precision: str) -> tuple[dict, list[Judged]]:
     """Judges the two newest bundles on some patients."""
     models = load_models("onnx", "cpu", precision, models_folder)
     judged = judge(data_folder, models, patients)
-    summary = summarise(judged, json_threshold(models))
     models.close()
-    return summary, judged, models
-
-
-def json_threshold(models: Models) -> float:
-    from ..inference.analyse import decision_of
-
-    return decision_of(models).threshold
+    return summarise(judged, decision_of(models).threshold), judged
 
 
 def install(staging: Path, models_folder: Path) -> list[Path]:

@@ -6,14 +6,18 @@ has no overlap of its own to be judged by, but its false pixels count in the bat
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
+Tensor = Any
+"""A tensor of whichever Keras backend computes."""
 SMOOTH = 1.0
 """Pixels added above and below, so that an empty batch gives an index of 1."""
 
 
-def tversky_index(reference: object, predicted: object, alpha: float = 0.7) -> object:
+def tversky_index(reference: Tensor, predicted: Tensor, alpha: float = 0.7) -> Tensor:
     """Tversky index TP / (TP + alpha FN + (1 - alpha) FP), a scalar (Salehi et al. 2017); alpha 0.5 is the Dice coefficient."""
     reference = ops.cast(reference, "float32")
     predicted = ops.cast(predicted, "float32")
@@ -23,23 +27,23 @@ def tversky_index(reference: object, predicted: object, alpha: float = 0.7) -> o
     return (hit + SMOOTH) / (hit + alpha * missed + (1.0 - alpha) * false + SMOOTH)
 
 
-def tversky(reference: object, predicted: object, alpha: float = 0.7) -> object:
+def tversky(reference: Tensor, predicted: Tensor, alpha: float = 0.7) -> Tensor:
     """1 - Tversky index."""
     return 1.0 - tversky_index(reference, predicted, alpha)
 
 
-def dice(reference: object, predicted: object) -> object:
+def dice(reference: Tensor, predicted: Tensor) -> Tensor:
     """1 - Dice coefficient."""
     return tversky(reference, predicted, 0.5)
 
 
-def focal_tversky(reference: object, predicted: object, alpha: float = 0.7, exponent: float = 0.75) -> object:
+def focal_tversky(reference: Tensor, predicted: Tensor, alpha: float = 0.7, exponent: float = 0.75) -> Tensor:
     """Focal Tversky loss (1 - index) ** exponent (Abraham and Khan 2018)."""
     # A floor keeps the gradient of x ** 0.75 finite at a perfect batch.
     return ops.power(ops.maximum(tversky(reference, predicted, alpha), 1e-6), exponent)
 
 
-def focal_tversky_and_crossentropy(reference: object, predicted: object) -> object:
+def focal_tversky_and_crossentropy(reference: Tensor, predicted: Tensor) -> Tensor:
     """Focal Tversky for the overlap plus binary cross-entropy, which keeps empty slices quiet and probabilities honest."""
     crossentropy = ops.mean(keras.losses.binary_crossentropy(ops.cast(reference, "float32"), predicted))
     return focal_tversky(reference, predicted) + crossentropy

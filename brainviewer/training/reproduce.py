@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .. import paths
 from .finish import calibrate_pair, install, make_bundle, score_pair, write_details
@@ -22,7 +23,7 @@ VERSION = "1.0.0"
 
 def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> list[TrainConfig]:
     """The two runs behind the bundled models."""
-    common = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision, "substitution": 0.15}
+    common: dict[str, Any] = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision, "substitution": 0.15}
     return [
         TrainConfig(
             task="segment",
@@ -79,7 +80,7 @@ def reproduce(
             run.create(config)
             train(run, lambda logs: say(str(logs)))
         say(f"Writing {make_bundle(run, staging).name}")
-    calibrate_pair(staging, data, say)
+    calibrate_pair(staging, data, split_of(staging), say)
     judge_pair(staging, data, say)
     for folder in install(staging, models):
         say(f"Installed {folder}")
@@ -98,7 +99,7 @@ def judge_pair(staging: Path, data: Path, say: Callable[[str], None]) -> None:
         ("test", exclude, "float32"),
         ("test_int8", exclude, "int8"),
     ):
-        summary, judged, _ = score_pair(staging, data, patients, precision)
+        summary, judged = score_pair(staging, data, patients, precision)
         metrics[name] = summary
         pipeline = summary["pipeline"]
         say(f"{name}: Dice {pipeline['dice_patient_mean']}, accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}")

@@ -1,6 +1,6 @@
 """A training run is a folder. Standard library only: the window and the command line may import this without any framework.
 
-    config.json  events.jsonl  checkpoints/  stop  lock  report.json  bundle/
+config.json  events.jsonl  checkpoints/  stop  lock  report.json  bundle/
 """
 
 from __future__ import annotations
@@ -164,6 +164,11 @@ class Run:
         event = RunEvent(kind, round(time.time(), 3), epoch, step, logs)
         with self.events_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(event)) + "\n")
+
+    def complete(self) -> bool:
+        """Whether the training itself has come to its end: the last epoch, or no better score for a while."""
+        last = [event for event in self.events() if event.kind in ("started", "resumed", "stopped", "finished")][-1:]
+        return bool(last) and (last[0].kind == "finished" or (last[0].kind == "stopped" and last[0].logs.get("reason") != "asked"))
 
     def events(self) -> Iterator[RunEvent]:
         """All whole lines so far; a line that a kill cut short is passed over."""

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -49,9 +50,7 @@ class Batches(keras.utils.PyDataset):
         config = self.config
         rng = np.random.default_rng((config.seed, self.epoch, number))
         chosen = self.order[number * config.batch : (number + 1) * config.batch]
-        pairs = [
-            augment(self.slices.images[n].astype(np.float32), self.slices.masks[n], rng, config.strength, config.substitution) for n in chosen
-        ]
+        pairs = [augment(self.slices.images[n].astype(np.float32), self.slices.masks[n], rng, config.strength, config.substitution) for n in chosen]
         images, masks = (np.stack(side) for side in zip(*pairs, strict=True))
         return images, targets(config, masks)
 
@@ -89,7 +88,8 @@ def compile_model(model: keras.Model, config: TrainConfig, total_steps: int) -> 
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
     if config.task == "segment":
-        loss, weights = {"probability": losses.LOSSES[config.loss]}, None
+        loss: dict[str, Any] = {"probability": losses.LOSSES[config.loss]}
+        weights = None
     else:
         loss = {"probability": "categorical_crossentropy"}
         weights = {"probability": 1.0}
@@ -149,10 +149,11 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     history = done["history"] if done else []
 
     sizes = [phase.size for phase in config.phases for _ in range(phase.epochs)]
-    model = slices = None
+    model: keras.Model | None = None
+    slices: data.Slices | None = None
     for epoch in range(done["epoch"] if done else 0, config.epochs):
         if slices is None or slices.images.shape[1] != sizes[epoch]:
-            slices = data.load(cases, sizes[epoch])
+            slices = data.load(cases, sizes[epoch], lambda text: run.log("note", text=text))
             training, validation = positions(config, cases, slices)
             write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
             steps = len(Batches(slices, training, config, 0))
@@ -166,6 +167,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
             else:
                 start(fresh, config, run)
             model = fresh
+        assert model is not None
         callback = RunCallback(run, epoch, steps, epoch * steps, config.epochs * steps)
         before = time.monotonic()
         fitted = model.fit(Batches(slices, training, config, epoch), verbose=0, callbacks=[callback])
@@ -202,8 +204,9 @@ def excluded(config: TrainConfig) -> list[str]:
 def positions(config: TrainConfig, cases: list[data.Case], slices: data.Slices) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and the validation slices."""
     if config.split == "patient":
-        train, validation = data.split_patients(cases, config.validation, config.seed)
-        return np.flatnonzero(np.isin(slices.cases, train)), np.flatnonzero(np.isin(slices.cases, validation))
+        by_case = data.split_patients(cases, config.validation, config.seed)
+        train, validation = (np.flatnonzero(np.isin(slices.cases, side)) for side in by_case)
+        return train, validation
     if config.split == "slice_leaky":
         train, validation, _ = data.split_slices_leaky(slices.labels, 0.15, 0.15, config.seed)
         return train, validation
@@ -270,7 +273,9 @@ def validate(model: keras.Model, config: TrainConfig, slices: data.Slices, where
 
 def predict(model: keras.Model, images: np.ndarray, batch: int = 16) -> np.ndarray:
     """The network's `probability` for images (N, S, S, 3), in batches."""
-    return np.concatenate([np.asarray(model.predict_on_batch(images[n : n + batch].astype(np.float32))["probability"]) for n in range(0, len(images), batch)])
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(images[n : n + batch].astype(np.float32))["probability"]) for n in range(0, len(images), batch)]
+    )
 
 
 def dice(found: np.ndarray, reference: np.ndarray) -> float:
@@ -339,7 +344,7 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
     aside = path.with_suffix(".partial")
     try:
         with aside.open("wb") as file:
-            np.savez(file, state=np.array(json.dumps(state)), **arrays)
+            np.savez(file, **(arrays | {"state": np.array(json.dumps(state))}))  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -64,7 +64,9 @@ def test_rubbish_gets_a_sentence(tmp_path: Path, text: str) -> None:
     assert "bundle.json" in caught.value.sentence
 
 
-@pytest.mark.parametrize("changes", [{"schema": 99}, {"preprocess": {"name": preprocess.NAME, "version": 99}}, {"task": "paint"}, {"input_shape": "big"}])
+@pytest.mark.parametrize(
+    "changes", [{"schema": 99}, {"preprocess": {"name": preprocess.NAME, "version": 99}}, {"task": "paint"}, {"input_shape": "big"}]
+)
 def test_what_this_program_does_not_understand_is_refused(tmp_path: Path, changes: dict) -> None:
     with pytest.raises(BundleError):
         read_bundle(write(tmp_path / "m", **changes))

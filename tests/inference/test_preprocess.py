@@ -10,7 +10,7 @@ from brainviewer.inference import preprocess
 
 def brain(rng: np.random.Generator, shape: tuple[int, ...] = (6, 64, 64, 3)) -> np.ndarray:
     """A bright ball of noise in the dark."""
-    z, y, x, _ = shape
+    _, y, x, _ = shape
     grid = np.hypot(*np.meshgrid(np.linspace(-1, 1, y), np.linspace(-1, 1, x), indexing="ij"))
     return (rng.uniform(80, 200, shape) * (grid < 0.7)[np.newaxis, :, :, np.newaxis]).astype(np.float64)
 

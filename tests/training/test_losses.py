@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("keras")
 
-from brainviewer.training import losses  # noqa: E402 - Keras decides whether this can be imported
+from brainviewer.training import losses
 
 pytestmark = pytest.mark.engine
 

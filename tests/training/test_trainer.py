@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("keras")
 
-from brainviewer.errors import TrainingError  # noqa: E402 - Keras decides whether this can be imported
-from brainviewer.training import trainer  # noqa: E402
-from brainviewer.training.run import Phase, Run, TrainConfig  # noqa: E402
+from brainviewer.errors import TrainingError
+from brainviewer.training import trainer
+from brainviewer.training.run import Phase, Run, TrainConfig
 
 pytestmark = pytest.mark.engine
 
@@ -113,7 +113,9 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
         assert stored["a"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("changes", "words"), [({"start": "imagenet"}, "Only the classifier"), ({"start": "moon"}, "not known"), ({"split": "x"}, "split")])
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"start": "imagenet"}, "Only the classifier"), ({"start": "moon"}, "not known"), ({"split": "x"}, "split")]
+)
 def test_settings_that_make_no_sense(folder: Path, tmp_path: Path, changes: dict, words: str) -> None:
     run = Run(tmp_path / "run")
     run.create(config(folder, **changes))
