@@ -112,10 +112,27 @@ def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
     for wanted in series:
         task.step(0, 0, "thumbnails")
         try:
-            volume = backend.open_volume(wanted, partial(_step, task, "thumbnails"))
+            volume = _middle_of(wanted) or backend.open_volume(wanted, partial(_step, task, "thumbnails"))
             task.share((wanted.key, thumbnail_of(volume, render.windows_of(volume))))
         except BrainviewerError as error:
             log.info("No thumbnail of %s: %s", wanted.key, error)
+
+
+def _middle_of(series: Series) -> Volume | None:
+    """The middle slice as a scan of its own, or None where it cannot be read alone."""
+    if series.peek is None:
+        return None
+    return Volume(
+        voxels=series.peek(series.shape[0] // 2)[np.newaxis],
+        affine=None,
+        channels=series.channels,
+        source=Path(series.source),
+        key=series.key,
+        format=series.format,
+        sources=("",),
+        stems=("",),
+        voxel_mm=series.spacing_mm,
+    )
 
 
 def thumbnail_of(volume: Volume, windows: tuple[Window, ...]) -> np.ndarray:

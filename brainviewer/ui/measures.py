@@ -44,7 +44,7 @@ def diameter_words(session: Session, threshold: float) -> str:
     found = scan_diameters(result.mask(threshold, volume.shape), volume.spacing)
     if found is None:
         return ""
-    return _tr("{:.0f} × {:.0f} mm, slice {}").format(found.longest_mm, found.perpendicular_mm, found.z + 1)
+    return _tr("{:.0f} x {:.0f} mm, slice {}").format(found.longest_mm, found.perpendicular_mm, found.z + 1)
 
 
 def probability_words(p: float) -> str:

@@ -60,7 +60,7 @@ class ResultPanel(QWidget):
         column.addWidget(self.slice_facts)
         for signal in (session.scan_changed, session.analysis_changed, session.result_changed, session.style_changed):
             signal.connect(self._on_scan)
-        for signal in (session.slice_changed, session.prediction_changed, session.style_changed):
+        for signal in (session.slice_changed, session.prediction_changed, session.style_changed, session.analysis_changed):
             signal.connect(self._on_slice)
         self._on_scan(None)
         self._on_slice(None)

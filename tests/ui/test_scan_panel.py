@@ -1,0 +1,189 @@
+"""The scan, its strip and its slider under the mouse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QSlider, QToolButton, QWidget
+
+from brainviewer.formats.export import overlay_picture
+from brainviewer.imaging import render
+from brainviewer.ui.app import Program
+from brainviewer.ui.picture import picture_of
+from brainviewer.ui.slice_view import SliceView
+from brainviewer.ui.timeline import Bar, DetectionStrip
+
+from .conftest import SLICES, TUMOUR
+
+
+def wheel(widget: QWidget, notches: float, keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier, at: QPointF | None = None) -> None:
+    at = at or QPointF(widget.rect().center())
+    event = QWheelEvent(
+        at, widget.mapToGlobal(at), QPoint(), QPoint(0, round(120 * notches)), Qt.MouseButton.NoButton, keys, Qt.ScrollPhase.NoScrollPhase, False
+    )
+    QApplication.sendEvent(widget, event)
+
+
+def drag(qtbot: Any, widget: QWidget, button: Qt.MouseButton, start: QPoint, end: QPoint) -> None:
+    qtbot.mousePress(widget, button, pos=start)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove, QPointF(end), widget.mapToGlobal(QPointF(end)), Qt.MouseButton.NoButton, button, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(widget, event)
+    qtbot.mouseRelease(widget, button, pos=end)
+
+
+def view_of(program: Program) -> SliceView:
+    return program.window.findChild(SliceView, "sliceView")
+
+
+def test_wheel_goes_through_slices(opened: Program) -> None:
+    port = view_of(opened).viewport()
+    opened.session.set_slice(3)
+    wheel(port, -1)
+    assert opened.session.z == 4
+    wheel(port, 2)
+    assert opened.session.z == 2
+    wheel(port, -0.5)
+    assert opened.session.z == 2
+    wheel(port, -0.5)
+    assert opened.session.z == 3
+
+
+def test_ctrl_wheel_zooms_at_the_pointer_and_double_click_fits(qtbot: Any, opened: Program) -> None:
+    view = view_of(opened)
+    at = QPointF(view.width() / 2 + 30, view.height() / 2 - 20)
+    before = view._pixel_at(at)
+    wheel(view.viewport(), 4, Qt.KeyboardModifier.ControlModifier, at)
+    assert view.magnification() == pytest.approx(1.2**4, rel=0.01)
+    after = view._pixel_at(at)
+    assert after is not None
+    assert np.abs(np.subtract(after, before)).max() <= 1
+    assert opened.session.z == SLICES // 2
+    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.rect().center())
+    assert view.magnification() == pytest.approx(1, rel=0.01)
+    wheel(view.viewport(), -3, Qt.KeyboardModifier.ControlModifier)
+    assert view.magnification() == pytest.approx(1, rel=0.01), "never smaller than the whole slice"
+
+
+def test_left_drag_changes_contrast_and_middle_drag_moves(qtbot: Any, opened: Program) -> None:
+    view, session = view_of(opened), opened.session
+    auto, seen = session.windows, view._box.viewRect()
+    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(260, 200))
+    assert session.windows[1].width > auto[1].width
+    assert session.windows[1].level == pytest.approx(auto[1].level)
+    assert view._box.viewRect() == seen
+    changed = session.windows
+    drag(qtbot, view.viewport(), Qt.MouseButton.MiddleButton, QPoint(200, 200), QPoint(240, 230))
+    assert session.windows == changed
+    assert view._box.viewRect().x() < seen.x()
+    assert view._box.viewRect().y() < seen.y()
+
+
+def test_space_drag_moves(qtbot: Any, opened: Program) -> None:
+    view, session = view_of(opened), opened.session
+    auto, seen = session.windows, view._box.viewRect()
+    qtbot.keyPress(view, Qt.Key.Key_Space)
+    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(240, 200))
+    qtbot.keyRelease(view, Qt.Key.Key_Space)
+    assert session.windows == auto
+    assert view._box.viewRect().x() < seen.x()
+
+
+def test_the_scan_keeps_its_proportions(qtbot: Any, opened: Program) -> None:
+    view = view_of(opened)
+    for size in ((1024, 700), (1500, 720), (1030, 1000)):
+        opened.window.resize(*size)
+        qtbot.waitUntil(lambda size=size: opened.window.width() == size[0])
+        pixel = view._box.viewPixelSize()
+        assert pixel[0] == pytest.approx(pixel[1], rel=1e-6)
+    view.set_grid((10, 20), (2.0, 0.5), "axial")
+    extent = view._extent()
+    assert (extent.width(), extent.height()) == (10.0, 20.0), "millimetres, not pixels, where they are known"
+
+
+def test_the_picture_is_the_exported_one(opened: Program) -> None:
+    session = opened.session
+    session.set_slice(TUMOUR[0])
+    plain = render.background(session.volume, session.z, session.windows, "flair")
+    exported = overlay_picture(session.volume, session.z, session.windows, session.prediction, session.style, "flair")
+    assert np.array_equal(picture_of(session), exported)
+    assert not np.array_equal(exported, plain)
+    session.set_layers(overlay=False)
+    assert np.array_equal(picture_of(session), plain)
+
+
+def test_layers_and_style_act_without_a_new_run(opened: Program, fake: Any) -> None:
+    session, runs = opened.session, len(fake.analysed)
+    session.set_slice(TUMOUR[0])
+    pictures = {}
+    for name, change in {
+        "plain": lambda: None,
+        "opacity": lambda: session.set_style(opacity=0.9),
+        "colour": lambda: session.set_style(rgb=(86, 180, 233)),
+        "threshold": lambda: session.set_style(threshold=0.8),
+        "outline": lambda: session.set_style(outline=True),
+        "reference": lambda: session.set_layers(reference=True),
+        "heatmap": lambda: session.set_layers(heatmap=True),
+        "post": lambda: session.set_show("post"),
+        "composite": lambda: session.set_show("composite"),
+    }.items():
+        change()
+        pictures[name] = picture_of(session).tobytes()
+    assert len(set(pictures.values())) == len(pictures)
+    assert len(fake.analysed) == runs
+
+
+def test_strip_click_and_drag_go_to_the_slice(qtbot: Any, opened: Program) -> None:
+    strip, session = opened.window.findChild(DetectionStrip, "detectionStrip"), opened.session
+    for z in (0, 9, SLICES - 1, 5):
+        qtbot.mouseClick(strip, Qt.MouseButton.LeftButton, pos=strip.place_of(z).toPoint())
+        assert session.z == z
+    drag(qtbot, strip, Qt.MouseButton.LeftButton, strip.place_of(2).toPoint(), strip.place_of(8).toPoint())
+    assert session.z == 8
+    wheel(strip, -1)
+    assert session.z == 9
+
+
+def test_strip_shows_what_is_known(opened: Program) -> None:
+    bars = opened.window.findChild(DetectionStrip, "detectionStrip").bars
+    assert [z for z, bar in enumerate(bars) if bar.tumour] == list(TUMOUR)
+    assert not any(bar.provisional for bar in bars)
+    assert max(bar.area for bar in bars if bar.tumour) == 1
+    assert "probability 0.97" in bars[TUMOUR[0]].words
+    assert "No tumour found" in bars[0].words
+
+
+def test_strip_states_look_different(qtbot: Any) -> None:
+    strip = DetectionStrip()
+    qtbot.addWidget(strip)
+    strip.resize(120, strip.height())
+    states = {
+        "unknown": Bar(),
+        "nothing": Bar(0.3),
+        "nothing so far": Bar(0.3, provisional=True),
+        "tumour": Bar(0.9, True, 0.5),
+        "tumour so far": Bar(0.9, True, 0.5, provisional=True),
+        "larger": Bar(0.9, True, 1.0),
+    }
+    pictures = set()
+    for bar in states.values():
+        strip.set_bars((bar,))
+        image = strip.grab().toImage()
+        pictures.add(bytes(image.constBits()))
+    assert len(pictures) == len(states)
+
+
+def test_slider_and_arrow_buttons(qtbot: Any, opened: Program) -> None:
+    slider, session = opened.window.findChild(QSlider, "sliceSlider"), opened.session
+    assert (slider.minimum(), slider.maximum(), slider.value()) == (0, SLICES - 1, session.z)
+    slider.setValue(1)
+    assert session.z == 1
+    qtbot.mouseClick(opened.window.findChild(QToolButton, "nextFindingButton"), Qt.MouseButton.LeftButton)
+    assert session.z == slider.value() == TUMOUR[0]
+    qtbot.mouseClick(opened.window.findChild(QToolButton, "previousFindingButton"), Qt.MouseButton.LeftButton)
+    assert session.z == slider.value() == TUMOUR[-1]
