@@ -131,4 +131,4 @@ def heatmap(picture: np.ndarray, probability: np.ndarray, opacity: float) -> np.
 
 def heat_colours() -> np.ndarray:
     """(256, 3) uint8 RGB of the heat map, from dark to light, readable without colour vision (OpenCV's inferno)."""
-    return cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)[:, 0, ::-1].copy()
+    return cv2.applyColorMap(np.arange(256, dtype=np.uint8).reshape(256, 1), cv2.COLORMAP_INFERNO)[:, 0, ::-1].copy()
