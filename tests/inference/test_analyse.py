@@ -1,0 +1,134 @@
+"""The analysis of a scan, with engines whose answer can be told from their input."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from brainviewer.errors import Cancelled, RefusalError
+from brainviewer.imaging.prediction import Prediction
+from brainviewer.imaging.volume import Volume
+from brainviewer.inference.analyse import analyse, outward, second_pass
+from brainviewer.inference.load import Models
+
+SLICES = 12
+TUMOUR = range(4, 8)
+
+
+def volume_of(voxels: np.ndarray, **more: object) -> Volume:
+    names = tuple(f"s{z}" for z in range(len(voxels)))
+    return Volume(voxels, None, ("pre", "flair", "post"), Path("scan"), "scan", "tiff", names, names, **more)
+
+
+@pytest.fixture
+def volume() -> Volume:
+    """Dim discs with dark noise; slices 4 to 7 hold a bright square in FLAIR, 9 a speck that is too small."""
+    rng = np.random.default_rng(0)
+    voxels = rng.integers(0, 5, (SLICES, 256, 256, 3)).astype(np.uint8)
+    voxels[:, 60:200, 60:200] = 60
+    voxels[TUMOUR.start : TUMOUR.stop, 100:140, 90:130, 1] = 250
+    voxels[9, 70:73, 70:73, 1] = 250
+    return volume_of(voxels)
+
+
+def bundle(task: str, **details: object) -> SimpleNamespace:
+    return SimpleNamespace(task=task, name=task, version="1.0.0", size=256, threshold=0.5, details=details, sha256=lambda *_: "0")
+
+
+@pytest.fixture
+def models(fake_engine: Callable) -> Models:
+    decision = {"gate": 0.5, "weights": [0, 0, 0, 0, 20], "bias": -10, "threshold": 0.5, "alone": [1, 0]}
+    segment = bundle("segment", clean_up={"least_voxels": 60, "least_share": 0.05})
+    loaded = Models(fake_engine("classify"), fake_engine("segment"), bundle("classify", decision=decision), segment)
+    return loaded
+
+
+@pytest.fixture(autouse=True)
+def _fake_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Models, "identities", property(lambda self: (("fake", "1.0.0", "classify", "0"),)))
+
+
+def same(a: Prediction, b: Prediction) -> bool:
+    masks = (a.mask is None and b.mask is None) or np.array_equal(a.mask.probability, b.mask.probability)
+    return (a.z, a.p_tumour, a.tumour, a.provisional) == (b.z, b.p_tumour, b.tumour, b.provisional) and masks
+
+
+def test_finds_the_squares_and_drops_the_speck(volume: Volume, models: Models) -> None:
+    result = analyse(volume, models)
+    assert [p.z for p in result.predictions if p.tumour] == list(TUMOUR)
+    assert result.slices_with_tumour == len(TUMOUR)
+    mask = result.mask(0.5, volume.shape)
+    assert mask.sum() == len(TUMOUR) * 40 * 40
+    assert mask[5, 120, 100]
+    assert not mask[9].any()
+    assert not any(p.provisional for p in result.predictions)
+    assert result.predictions[0].mask is None, "the segmenter has no say where the classifier and its neighbours find nothing"
+
+
+def test_the_order_changes_nothing_but_the_order(volume: Volume, models: Models) -> None:
+    seen: list[int] = []
+    straight = analyse(volume, models)
+    other = analyse(volume, models, order=outward(7, SLICES), on_slice=lambda p: seen.append(p.z))
+    assert seen[:3] == [7, 8, 6]
+    assert sorted(seen) == list(range(SLICES))
+    assert all(same(a, b) for a, b in zip(straight.predictions, other.predictions, strict=True))
+
+
+def test_all_slices_and_the_second_pass_leave_decisions_and_masks_alone(volume: Volume, models: Models) -> None:
+    gated = analyse(volume, models)
+    everything = analyse(volume, models, all_slices=True)
+    filled = {p.z: p for p in second_pass(volume, models, SimpleNamespace(step=lambda *_: None), gated)}
+    assert all(p.mask is not None for p in everything.predictions)
+    assert np.array_equal(gated.mask(0.5, volume.shape), everything.mask(0.5, volume.shape))
+    assert sorted(filled) == [p.z for p in gated.predictions if p.mask is None]
+    for z, after in filled.items():
+        assert same(after, everything.predictions[z])
+
+
+def test_provisional_predictions_come_one_a_slice(volume: Volume, models: Models) -> None:
+    seen: list[Prediction] = []
+    analyse(volume, models, on_slice=seen.append)
+    assert all(p.provisional for p in seen)
+    assert [p.z for p in seen if p.tumour] == [*TUMOUR, 9]
+
+
+def test_cancel_stops_between_two_slices(volume: Volume, models: Models) -> None:
+    def step(done: int, total: int, note: str = "") -> None:
+        if done == 3:
+            raise Cancelled
+
+    seen: list[int] = []
+    with pytest.raises(Cancelled):
+        analyse(volume, models, SimpleNamespace(step=step), on_slice=lambda p: seen.append(p.z))
+    assert seen == [0, 1, 2]
+
+
+def test_what_must_not_be_analysed_is_refused(volume: Volume, models: Models) -> None:
+    with pytest.raises(RefusalError, match="a mosaic"):
+        analyse(volume_of(volume.voxels, refusal="This is a mosaic."), models)
+
+
+def test_a_single_slice(volume: Volume, models: Models) -> None:
+    result = analyse(volume_of(np.ascontiguousarray(volume.voxels[5:6])), models)
+    assert [p.tumour for p in result.predictions] == [True]
+
+
+def test_each_network_gets_one_picture_at_a_time(volume: Volume, models: Models) -> None:
+    """An answer must not depend on what stands beside it in a batch."""
+    analyse(volume, models)
+    assert set(models.classifier.batches) == {1}
+    assert set(models.segmenter.batches) == {1}
+
+
+def test_the_mirror_image_is_turned_back(volume: Volume, models: Models) -> None:
+    models.segment_bundle.details["mirror"] = True
+    mask = analyse(volume, models).mask(0.5, volume.shape)
+    assert mask[5, 120, 100]
+    assert mask.sum() == len(TUMOUR) * 40 * 40
+
+
+def test_outward() -> None:
+    assert outward(2, 6) == [2, 3, 1, 4, 0, 5]
+    assert outward(0, 1) == [0]
