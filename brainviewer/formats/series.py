@@ -243,7 +243,7 @@ def scan(path: Path, progress: Progress = silent) -> ScanListing:
             ignored.append(Ignored(relative_name(root, file), _why_unclaimed(file, head)))
         else:
             claimed[reader.name].append(file)
-    _set_twins_aside(root, claimed, ignored)
+    _set_aside(root, claimed, ignored)
 
     series: list[Series] = []
     done = 0
@@ -343,17 +343,28 @@ def _why_unclaimed(file: Path, head: bytes) -> str:
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif")
 
 
-def _set_twins_aside(root: Path, claimed: dict[str, list[Path]], ignored: list[Ignored]) -> None:
-    """Pictures beside DICOM files are previews of them, not scans."""
-    folders = {file.parent for file in claimed.get("dicom", ())}
-    kept = []
-    for file in claimed.get("tiff", ()):
-        if file.suffix.lower() in PICTURE_SUFFIXES and file.parent in folders:
-            ignored.append(Ignored(relative_name(root, file), "It is a picture beside DICOM files, which are shown instead."))
-        else:
-            kept.append(file)
-    if "tiff" in claimed:
-        claimed["tiff"] = kept
+def _set_aside(root: Path, claimed: dict[str, list[Path]], ignored: list[Ignored]) -> None:
+    """Takes out what is no scan though it could be read: what the program wrote itself, and previews beside DICOM files."""
+    dicom = {file.parent for file in claimed.get("dicom", ())}
+    results: dict[Path, bool] = {}
+    for name, files in claimed.items():
+        kept = []
+        for file in files:
+            if file.parent not in results:
+                results[file.parent] = file != root and _holds_results(file.parent)
+            if results[file.parent]:
+                ignored.append(Ignored(relative_name(root, file), "It belongs to the results of an earlier analysis."))
+            elif name == "tiff" and file.parent in dicom and file.suffix.lower() in PICTURE_SUFFIXES:
+                ignored.append(Ignored(relative_name(root, file), "It is a picture beside DICOM files, which are shown instead."))
+            else:
+                kept.append(file)
+        claimed[name] = kept
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether an analysis was written into a folder."""
+    head = _head(folder / "results.json")
+    return isinstance(head, bytes) and b'"brainviewer"' in head
 
 
 def reason(error: OSError) -> str:
@@ -377,7 +388,11 @@ def open_volume(series: Series, progress: Progress = silent) -> Volume:
     Raises:
         ReadError: with one sentence that names the file.
     """
-    volume = series.open(progress)
+    try:
+        volume = series.open(progress)
+    except OSError as error:  # a file that went away since the listing
+        name = Path(os.fsdecode(error.filename)).name if error.filename else series.source
+        raise ReadError(f'"{name}" could not be read: {reason(error)}.', "Open the scan again.") from error
     if volume.key == series.key:
         return volume
     # The listing gave it another key, as two series had the same: the slices' names follow.

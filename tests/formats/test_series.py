@@ -174,6 +174,15 @@ def test_pictures_beside_dicom_are_previews(tmp_path, monkeypatch):
     assert [(row.file, row.why) for row in listing.ignored] == [("mixed/1.png", "It is a picture beside DICOM files, which are shown instead.")]
 
 
+def test_results_of_an_earlier_analysis_are_no_scan(tmp_path):
+    write_slices(tmp_path / "case", ["1.tif", "2.tif"])
+    write_slices(tmp_path / "case" / "results", ["1_overlay.tif"])
+    (tmp_path / "case" / "results" / "results.json").write_text('{\n "brainviewer": "1.0"}')
+    listing = scan(tmp_path / "case")
+    assert [series.key for series in listing.series] == ["case"]
+    assert {row.why for row in listing.ignored} == {"It is a text file, not an image.", "It belongs to the results of an earlier analysis."}
+
+
 def test_looking_can_be_stopped(tmp_path):
     write_slices(tmp_path / "case", ["1.tif", "2.tif"])
 
