@@ -86,7 +86,37 @@ def nifti_seeds(folder: Path) -> list[tuple[str, bytes]]:
     return seeds
 
 
-SEEDS: dict[str, Callable[[Path], list[tuple[str, bytes]]]] = {"nifti": nifti_seeds}
+def tiff_seeds(folder: Path) -> list[tuple[str, bytes]]:
+    import cv2
+    import numpy as np
+    import tifffile
+
+    grey = (np.arange(24 * 20) % 251).reshape(24, 20).astype(np.uint8)
+    colour = np.stack([grey, grey[::-1], grey.T.reshape(24, 20)], axis=-1)
+    stack = np.stack([grey.astype(np.uint16) * z for z in range(1, 6)])
+    writers = {
+        "a.tif": (colour, {}),
+        "b.tif": (colour, {"compression": "zlib", "predictor": True, "rowsperstrip": 5}),
+        "c.tif": (grey, {"compression": "lzw"}),
+        "d.tif": (stack, {"imagej": True, "metadata": {"axes": "ZYX", "spacing": 3, "unit": "mm"}, "resolution": (2, 2)}),
+        "e.tif": (stack, {"ome": True, "metadata": {"axes": "ZYX", "PhysicalSizeX": 1.0}}),
+        "f.tif": (stack.astype(np.float32), {"bigtiff": True, "byteorder": ">"}),
+        "g.tif": (np.tile(grey, (2, 2)), {"tile": (16, 16), "compression": "zstd"}),
+        "h.tif": (colour, {"photometric": "rgb", "compression": "jpeg", "planarconfig": "contig"}),
+        "j.tif": (grey.astype(bool), {}),
+        "k.tif": (grey, {"photometric": "palette", "colormap": np.arange(3 * 256, dtype=np.uint16).reshape(3, 256)}),
+    }
+    seeds = []
+    for name, (array, options) in writers.items():
+        tifffile.imwrite(folder / name, array, **options)
+        seeds.append((name, (folder / name).read_bytes()))
+        (folder / name).unlink()
+    for name, array in (("l.png", colour), ("m.jpg", colour), ("n.png", stack[0])):
+        seeds.append((name, cv2.imencode(Path(name).suffix, array)[1].tobytes()))
+    return seeds
+
+
+SEEDS: dict[str, Callable[[Path], list[tuple[str, bytes]]]] = {"nifti": nifti_seeds, "tiff": tiff_seeds}
 
 
 def run(reader: str, folder: Path, count: int, first: int = 0, report: Callable[[str], None] = lambda line: None) -> dict[str, int]:
