@@ -38,6 +38,6 @@ class DropFrame(QWidget):
         font.setPointSizeF(font.pointSizeF() * 1.45)
         painter.setFont(font)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        words = self.tr("Drop to open “{}”").format(self._name)
+        words = self.tr('Drop to open "{}"').format(self._name)
         elided = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, self.width() - 8 * GRID_PX)
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, elided)

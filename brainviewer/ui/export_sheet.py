@@ -85,14 +85,14 @@ class ExportSheet(Card):
         self._foot.addWidget(self._row(None, self._go, self._cancel))
         self._foot.addWidget(self._row(self.question, self._replace, self._new, self._back))
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, 2 * GRID_PX)
+        column.setContentsMargins(2 * GRID_PX, GRID_PX + 4, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(GRID_PX + 4)
         for item in (head, hint, what, where, self._foot):
             column.addLayout(item) if not isinstance(item, QWidget) else column.addWidget(item)
 
     def _row(self, label: QLabel | None, *buttons: QPushButton) -> QWidget:
         row = QHBoxLayout()
-        row.setContentsMargins(0, 0, GRID_PX, 0)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
         if label is None:
             row.addStretch(1)
@@ -143,8 +143,8 @@ class ExportSheet(Card):
         self._order = order
         self._other = proposed_folder(folder)
         count = self.tr("1 picture") if there == 1 else self.tr("{} pictures").format(there)
-        self.question.setText(self.tr("Replace {} in “{}”?").format(count, folder.name))
-        self._new.setText(self.tr("New folder “{}”").format(self._other.name))
+        self.question.setText(self.tr('Replace {} in "{}"?').format(count, folder.name))
+        self._new.setText(self.tr('New folder "{}"').format(self._other.name))
         self._foot.setCurrentIndex(1)
         self._new.setFocus()
 

@@ -124,7 +124,7 @@ class Flow(QObject):
         """Opens a file or folder; the present scan stays until the new one is there."""
         self._opening, self._opening_name = path, path.name or str(path)
         self._open_ticket = self._loader.submit(partial(jobs.open_path, self._backend, path))
-        self._set_busy(self._open_ticket, Busy(self.tr("Opening “{}”").format(self._opening_name)))
+        self._set_busy(self._open_ticket, Busy(self.tr('Opening "{}"').format(self._opening_name)))
 
     @Slot(object)
     def open_series(self, series: Series) -> None:
@@ -134,7 +134,7 @@ class Flow(QObject):
             return
         self._opening, self._opening_name = None, series.description or series.key
         self._open_ticket = self._loader.submit(partial(jobs.open_series, self._backend, session.listing, series))
-        self._set_busy(self._open_ticket, Busy(self.tr("Opening “{}”").format(self._opening_name)))
+        self._set_busy(self._open_ticket, Busy(self.tr('Opening "{}"').format(self._opening_name)))
 
     @Slot()
     def close_scan(self) -> None:
@@ -237,7 +237,7 @@ class Flow(QObject):
     @Slot(object)
     def _on_progressed(self, progress: Progress) -> None:
         if progress.ticket == self._open_ticket:
-            text = self.tr("Looking through “{}”") if progress.note == "looking" else self.tr("Reading “{}”")
+            text = self.tr('Looking through "{}"') if progress.note == "looking" else self.tr('Reading "{}"')
             text = text.format(self._opening_name)
         elif progress.ticket == self._analyse_ticket:
             text = self.tr("Starting the models") if progress.note == "models" else self.tr("Analysing")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QRectF, Qt
+from PySide6.QtCore import QByteArray, QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QToolButton, QWidget
 
 FOLDER = Path(__file__).parent / "icons"
 SIZES_PX = (16, 20, 24, 32, 48, 64, 128)
@@ -36,3 +37,32 @@ def icon(name: str, colour: QColor) -> QIcon:
     for size in SIZES_PX:
         result.addPixmap(pixmap(name, colour, size))
     return result
+
+
+class IconButton(QToolButton):
+    """A flat button with one of the program's pictures, in the colour of text; its words are its tooltip."""
+
+    def __init__(self, name: str, object_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self.setObjectName(object_name)
+        self.setAutoRaise(True)
+        self.setIconSize(QSize(16, 16))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._draw()
+
+    def set_words(self, words: str) -> None:
+        self.setToolTip(words)
+        self.setAccessibleName(words)
+
+    def set_picture(self, name: str) -> None:
+        self._name = name
+        self._draw()
+
+    def _draw(self) -> None:
+        self.setIcon(icon(self._name, self.palette().windowText().color()))
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw()

@@ -13,6 +13,10 @@ GRID_PX = palette.GRID_PX
 
 
 class KeySheet(Card):
+    """Two columns of blocks."""
+
+    widest_px = 88 * GRID_PX
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("keySheet")
@@ -25,7 +29,7 @@ class KeySheet(Card):
         self._columns = QHBoxLayout()
         self._columns.setSpacing(4 * GRID_PX)
         column = QVBoxLayout(self)
-        column.setContentsMargins(3 * GRID_PX, GRID_PX, GRID_PX, 3 * GRID_PX)
+        column.setContentsMargins(3 * GRID_PX, GRID_PX + 4, 3 * GRID_PX, 3 * GRID_PX)
         column.addLayout(head)
         column.addSpacing(GRID_PX)
         column.addLayout(self._columns)
@@ -54,8 +58,9 @@ class KeySheet(Card):
         return [
             (self.tr("Slices"), self.tr("Wheel")),
             (self.tr("Zoom at the pointer"), self.tr("Ctrl+Wheel")),
-            (self.tr("Contrast (right, left) and brightness (up, down)"), self.tr("Left drag")),
-            (self.tr("Move"), self.tr("Middle drag or Space+Left drag")),
+            (self.tr("Contrast"), self.tr("Drag right or left")),
+            (self.tr("Brightness"), self.tr("Drag up or down")),
+            (self.tr("Move"), self.tr("Middle drag or Space+Drag")),
             (self.tr("Fit"), self.tr("Double click")),
         ]
 

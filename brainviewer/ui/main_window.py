@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import QByteArray, QMimeData, QSize, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -68,7 +68,6 @@ class MainWindow(QMainWindow):
         self.setObjectName("mainWindow")
         self.setWindowTitle("brainviewer")
         self.setMinimumSize(*SMALLEST_PX)
-        self.resize(*USUAL_PX)
         self.setAcceptDrops(True)
         self._session, self._flow = session, flow
         self._settings = settings or Settings()
@@ -104,7 +103,7 @@ class MainWindow(QMainWindow):
         column.addWidget(self.result)
         column.addWidget(rule())
         column.addWidget(self.overlay, 1)
-        self.left = SidePanel(self.tr("Series"), self.series, at_left=True, width_px=216, name="seriesPanel")
+        self.left = SidePanel(self.tr("Series"), self.series, at_left=True, width_px=240, name="seriesPanel")
         self.right = SidePanel(self.tr("Result"), findings, at_left=False, width_px=272, name="resultPanel")
         scan_page = QWidget()
         row = QHBoxLayout(scan_page)
@@ -221,7 +220,7 @@ class MainWindow(QMainWindow):
         path = one_to_open(chosen)
         self._flow.open_path(path)
         if len(chosen) > 1 and path == chosen[0]:
-            words = self.tr("One folder or file is opened at a time: “{}”.").format(path.name)
+            words = self.tr('One folder or file is opened at a time: "{}".').format(path.name)
             self.messages.show_message(Message("info", words, self.tr("Open the folder that holds them all to see every series.")))
 
     def open_later(self, chosen: list[Path]) -> None:
@@ -440,7 +439,7 @@ class MainWindow(QMainWindow):
         count = self.tr("1 picture was written") if done.count == 1 else self.tr("{} pictures were written").format(done.count)
         self._exported_to = done.folder
         choice = Choice(self.tr("Open folder"), self._open_exported)
-        self.messages.show_message(Message("done", self.tr("{} to “{}”.").format(count, done.folder.name), str(done.folder), (choice,)))
+        self.messages.show_message(Message("done", self.tr('{} to "{}".').format(count, done.folder.name), str(done.folder), (choice,)))
 
     def _open_exported(self) -> None:
         self._open_outside(QUrl.fromLocalFile(str(self._exported_to)))
@@ -466,6 +465,9 @@ class MainWindow(QMainWindow):
     def _restore_place(self) -> None:
         if self._settings.window_geometry:
             self.restoreGeometry(QByteArray.fromBase64(self._settings.window_geometry.encode()))
+        else:
+            room = self.screen().availableGeometry().size() * 0.96
+            self.resize(QSize(*USUAL_PX).boundedTo(room))
         folded = self._settings.window_state.split(",")
         self.left.set_folded("series" in folded)
         self.right.set_folded("result" in folded)
@@ -477,12 +479,6 @@ class MainWindow(QMainWindow):
         return replace(self._session.looks(self._settings), window_geometry=geometry, window_state=",".join(folded))
 
     # Qt's own names
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "left"):
-            for part in (self.left, self.right, self.start, self.scan):
-                part.refresh_icons()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         dropped = dropped_paths(event.mimeData())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from ..imaging.prediction import Prediction
-from . import icons, measures, palette
+from . import measures, palette
+from .icons import IconButton
 from .picture import picture_of
 from .session import Session
 from .slice_view import SliceView
@@ -32,31 +33,14 @@ class ScanPanel(QWidget):
         self.slider.setToolTip(self.tr("Slice (wheel, arrow keys, Page Up and Page Down, Home and End)"))
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.slider.setPageStep(5)
-        self.previous_button = self._button("previousFindingButton", "previous", self.tr("Previous finding (Shift+N)"))
-        self.next_button = self._button("nextFindingButton", "next", self.tr("Next finding (N)"))
-        self.place = QLabel(self)
-        self.place.setObjectName("placeLabel")
-        self.place.setFont(palette.tabular(self.place.font()))
-        self.place.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.previous_button = IconButton("previous", "previousFindingButton", self)
+        self.previous_button.set_words(self.tr("Previous finding (Shift+N)"))
+        self.next_button = IconButton("next", "nextFindingButton", self)
+        self.next_button.set_words(self.tr("Next finding (N)"))
+        self.legend = QLabel(self.tr("Up: probability. Down: area."), self)
+        palette.quieten(self.legend)
         self._lay_out()
         self._connect()
-
-    def _button(self, name: str, icon: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName(name)
-        button.setIcon(icons.icon(icon, self.palette().windowText().color()))
-        button.setProperty("icon_name", icon)
-        button.setIconSize(QSize(16, 16))
-        button.setAutoRaise(True)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        return button
-
-    def refresh_icons(self) -> None:
-        """After the theme changed."""
-        for button in (self.previous_button, self.next_button):
-            button.setIcon(icons.icon(button.property("icon_name"), self.palette().windowText().color()))
 
     def _lay_out(self) -> None:
         row = QHBoxLayout()
@@ -65,7 +49,7 @@ class ScanPanel(QWidget):
         row.addWidget(self.previous_button)
         row.addWidget(self.next_button)
         row.addStretch()
-        row.addWidget(self.place)
+        row.addWidget(self.legend)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, GRID_PX)
         column.setSpacing(0)
@@ -172,10 +156,8 @@ class ScanPanel(QWidget):
         session, volume = self._session, self._session.volume
         if volume is None:
             self.view.set_corners()
-            self.place.setText("")
             return
         place = self.tr("{} / {}").format(session.z + 1, len(volume))
-        self.place.setText(self.tr("Slice {} of {}").format(session.z + 1, len(volume)))
         prediction = session.prediction
         provisional = (self.tr("Provisional"),) if prediction is not None and prediction.provisional else ()
         self.view.set_corners(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from . import icons, palette
 from .flow import Choice, Message
+from .icons import IconButton
 
 GRID_PX = palette.GRID_PX
-WIDEST_PX = 88 * GRID_PX
 
 
 class Card(QWidget):
@@ -21,6 +21,7 @@ class Card(QWidget):
     """
 
     closed = Signal()
+    widest_px = 60 * GRID_PX
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,15 +33,9 @@ class Card(QWidget):
         self._edge = kind
         self.update()
 
-    def close_button(self) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName(f"{self.objectName()}CloseButton")
-        button.setAutoRaise(True)
-        button.setIconSize(QSize(16, 16))
-        button.setIcon(icons.icon("close", self.palette().windowText().color()))
-        button.setToolTip(self.tr("Close (Esc)"))
-        button.setAccessibleName(self.tr("Close"))
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    def close_button(self) -> IconButton:
+        button = IconButton("close", f"{self.objectName()}CloseButton", self)
+        button.set_words(self.tr("Close (Esc)"))
         button.clicked.connect(self.dismiss)
         return button
 
@@ -145,11 +140,11 @@ class SheetPlace(QObject):
 
     def place(self) -> None:
         margin = 2 * GRID_PX
-        width = min(self._host.width() - 2 * margin, WIDEST_PX)
         top = margin
         for card in self._cards:
             if card.isHidden():
                 continue
+            width = min(self._host.width() - 2 * margin, card.widest_px)
             height = card.layout().totalHeightForWidth(width) if card.layout().hasHeightForWidth() else card.sizeHint().height()
             height = min(height, self._host.height() - top - margin)
             card.setGeometry((self._host.width() - width) // 2, top, width, height)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QRect, Qt, Signal, Slot
 from PySide6.QtGui import QPalette, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from . import icons, palette
+from . import palette
+from .icons import IconButton
 
 GRID_PX = palette.GRID_PX
 RAIL_PX = 4 * GRID_PX
@@ -66,11 +67,7 @@ class SidePanel(QWidget):
         self._at_left, self._width_px, self._title = at_left, width_px, title
         self._folded = False
         self._label = heading(title, self)
-        self._button = QToolButton(self)
-        self._button.setObjectName(f"{name}FoldButton")
-        self._button.setAutoRaise(True)
-        self._button.setIconSize(QSize(16, 16))
-        self._button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._button = IconButton("chevron-left", f"{name}FoldButton", self)
         self._button.clicked.connect(self.toggle)
         self._area = QScrollArea(self)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
@@ -104,11 +101,6 @@ class SidePanel(QWidget):
             self._apply()
             self.folded_changed.emit(folded)
 
-    def refresh_icons(self) -> None:
-        """After the theme changed."""
-        inward = self._folded != self._at_left
-        self._button.setIcon(icons.icon("chevron-left" if inward else "chevron-right", self.palette().windowText().color()))
-
     def _apply(self) -> None:
         self.setFixedWidth(RAIL_PX if self._folded else self._width_px)
         self._area.setVisible(not self._folded)
@@ -116,7 +108,6 @@ class SidePanel(QWidget):
         left = GRID_PX // 2 if self._folded else 2 * GRID_PX
         self._head.setContentsMargins(left, GRID_PX, GRID_PX // 2, GRID_PX // 2)
         self._head.setAlignment(Qt.AlignmentFlag.AlignTop)
-        words = self.tr("Show the panel “{}”") if self._folded else self.tr("Fold the panel “{}”")
-        self._button.setToolTip(words.format(self._title))
-        self._button.setAccessibleName(self._button.toolTip())
-        self.refresh_icons()
+        words = self.tr('Show the panel "{}"') if self._folded else self.tr('Fold the panel "{}"')
+        self._button.set_words(words.format(self._title))
+        self._button.set_picture("chevron-left" if self._folded != self._at_left else "chevron-right")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from . import icons, palette
 from .flow import Busy
@@ -42,6 +42,7 @@ class StartPage(QWidget):
             self.tr("For research and teaching. Its answers are those of two neural networks, they can be wrong, and they are no diagnosis."), self
         )
         research.setWordWrap(True)
+        research.setMinimumHeight(research.heightForWidth(COLUMN_PX))
         palette.quieten(research)
         self.folder_button = QPushButton(self.tr("Open folder…"), self)
         self.folder_button.setObjectName("openFolderButton")
@@ -115,28 +116,58 @@ class StartPage(QWidget):
             self._recents.addWidget(self._recent_row(number, path))
         self.recents_heading.setVisible(bool(shown))
 
-    def _recent_row(self, number: int, path: Path) -> QToolButton:
-        row = QToolButton(self)
+    def _recent_row(self, number: int, path: Path) -> QAbstractButton:
+        row = _RecentRow(path, self)
         row.setObjectName(f"recent{number}")
-        row.setProperty("path", str(path))
-        row.setAutoRaise(True)
-        row.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-        row.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        row.setMinimumHeight(3 * GRID_PX + 4)
-        words = f"{path.name}   {path.parent}"
-        row.setText(row.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, COLUMN_PX - 2 * GRID_PX))
-        row.setToolTip(str(path))
-        row.setAccessibleName(self.tr("Open {}").format(path.name))
         row.clicked.connect(self._on_recent)
         return row
 
     @Slot()
     def _on_recent(self) -> None:
-        self.recent_chosen.emit(Path(self.sender().property("path")))
+        self.recent_chosen.emit(self.sender().path)
 
     def set_busy(self, busy: Busy | None) -> None:
         """Shows what is being opened where the drop place is."""
         self.drop.set_busy(busy)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.refresh_icons()
+
+
+class _RecentRow(QAbstractButton):
+    """A name, and more quietly the folder it is in."""
+
+    def __init__(self, path: Path, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.path = path
+        self.setText(path.name)
+        self.setToolTip(str(path))
+        self.setAccessibleName(self.tr("Open {}").format(path.name))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(3 * GRID_PX + 4)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        colours, metrics = self.palette(), self.fontMetrics()
+        if self.underMouse() or self.hasFocus():
+            painter.fillRect(self.rect(), colours.color(QPalette.ColorRole.Button))
+        inside = self.rect().adjusted(GRID_PX, 0, -GRID_PX, 0)
+        middle = Qt.TextElideMode.ElideMiddle
+        name = metrics.elidedText(self.path.name, middle, inside.width() * 2 // 3)
+        painter.setPen(colours.color(QPalette.ColorRole.Text))
+        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, name)
+        left = metrics.horizontalAdvance(name) + 2 * GRID_PX
+        rest = inside.adjusted(left, 0, 0, 0)
+        painter.setPen(colours.color(QPalette.ColorRole.PlaceholderText))
+        painter.drawText(
+            rest, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, metrics.elidedText(str(self.path.parent), middle, rest.width())
+        )
+
+    def sizeHint(self) -> QSize:
+        return QSize(COLUMN_PX, 3 * GRID_PX + 4)
 
 
 class _DropPlace(QWidget):
@@ -158,6 +189,7 @@ class _DropPlace(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(3 * GRID_PX, GRID_PX, 3 * GRID_PX, GRID_PX)
         column.addStretch()
+        column.addSpacing(GRID_PX)
         column.addWidget(self._words)
         column.addWidget(self._bar)
         column.addStretch()

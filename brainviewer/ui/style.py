@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionButton, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionButton, QStyleOptionComplex, QStyleOptionSlider, QWidget
 
 RADIUS_PX = 4
 BOX_PX = 16
 GROOVE_PX = 4
 HANDLE_PX = 14
+SCROLL_BAR_PX = 10
+SHORTEST_SCROLL_HANDLE_PX = 32
 
 State, Primitive, Metric = QStyle.StateFlag, QStyle.PrimitiveElement, QStyle.PixelMetric
 
@@ -37,8 +39,17 @@ class FlatStyle(QProxyStyle):
     def drawComplexControl(self, control: QStyle.ComplexControl, option: QStyleOption, painter: QPainter, widget: QWidget | None = None) -> None:
         if control == QStyle.ComplexControl.CC_Slider and isinstance(option, QStyleOptionSlider):
             self._draw_slider(option, painter, widget)
+        elif control == QStyle.ComplexControl.CC_ScrollBar and isinstance(option, QStyleOptionSlider):
+            self._draw_scroll_bar(option, painter, widget)
         else:
             super().drawComplexControl(control, option, painter, widget)
+
+    def subControlRect(
+        self, control: QStyle.ComplexControl, option: QStyleOptionComplex, part: QStyle.SubControl, widget: QWidget | None = None
+    ) -> QRect:
+        if control == QStyle.ComplexControl.CC_ScrollBar and isinstance(option, QStyleOptionSlider):
+            return self._scroll_bar_part(option, part)
+        return super().subControlRect(control, option, part, widget)
 
     def pixelMetric(self, metric: Metric, option: QStyleOption | None = None, widget: QWidget | None = None) -> int:
         if metric in (Metric.PM_IndicatorWidth, Metric.PM_IndicatorHeight, Metric.PM_ExclusiveIndicatorWidth, Metric.PM_ExclusiveIndicatorHeight):
@@ -47,6 +58,8 @@ class FlatStyle(QProxyStyle):
             return HANDLE_PX
         if metric == Metric.PM_SliderThickness:
             return HANDLE_PX + 4
+        if metric == Metric.PM_ScrollBarExtent:
+            return SCROLL_BAR_PX
         return super().pixelMetric(metric, option, widget)
 
     # The parts
@@ -64,7 +77,9 @@ class FlatStyle(QProxyStyle):
         elif state & State.State_MouseOver:
             edge = colours.color(QPalette.ColorRole.Text)
         fill = colours.color(QPalette.ColorRole.Highlight if on and alive else QPalette.ColorRole.Base)
-        painter.setPen(QPen(fill if on and alive else edge, 1))
+        if state & State.State_Selected:  # in a menu, under the pointer
+            edge = colours.color(QPalette.ColorRole.HighlightedText)
+        painter.setPen(QPen(fill if on and alive and not state & State.State_Selected else edge, 1))
         painter.setBrush(fill)
         painter.drawRoundedRect(box, radius, radius)
         if on:
@@ -77,7 +92,7 @@ class FlatStyle(QProxyStyle):
                 painter.setPen(QPen(sign, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
                 left, top = box.left(), box.top()
                 painter.drawPolyline([QPointF(left + 3.5, top + 7.8), QPointF(left + 6.4, top + 10.6), QPointF(left + 11.4, top + 4.4)])
-        if state & State.State_HasFocus and state & State.State_KeyboardFocusChange:
+        if by_key(state):
             self._draw_focus(box.adjusted(-2, -2, 2, 2), colours, painter)
         painter.restore()
 
@@ -88,7 +103,7 @@ class FlatStyle(QProxyStyle):
         primary = default and fill == colours.color(QPalette.ColorRole.Highlight)
         edge = fill if primary else colours.color(QPalette.ColorRole.Mid)
         self._draw_panel(option.rect, _pressed(fill, state), edge, painter)
-        if state & State.State_HasFocus:
+        if by_key(state):
             self._draw_focus(option.rect.toRectF(), colours, painter, on_accent=primary)
 
     def _draw_tool_button(self, option: QStyleOption, painter: QPainter) -> None:
@@ -99,7 +114,7 @@ class FlatStyle(QProxyStyle):
             fill = _pressed(colours.color(QPalette.ColorRole.Button), state)
             edge = colours.color(QPalette.ColorRole.Button if raised else QPalette.ColorRole.Mid)
             self._draw_panel(option.rect, fill, edge, painter)
-        if state & State.State_HasFocus:
+        if by_key(state):
             self._draw_focus(option.rect.toRectF(), colours, painter)
 
     def _draw_panel(self, rect: QRect, fill: QColor, edge: QColor, painter: QPainter) -> None:
@@ -138,11 +153,49 @@ class FlatStyle(QProxyStyle):
         knob = colours.color(QPalette.ColorRole.Text if alive else QPalette.ColorRole.Mid)
         painter.setBrush(colours.color(QPalette.ColorRole.Highlight) if held else knob)
         painter.drawEllipse(centre, HANDLE_PX / 2 - 1, HANDLE_PX / 2 - 1)
-        if option.state & State.State_HasFocus:
+        if by_key(option.state):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(colours.color(QPalette.ColorRole.Highlight), 2))
             painter.drawEllipse(centre, HANDLE_PX / 2, HANDLE_PX / 2)
         painter.restore()
+
+    def _scroll_bar_part(self, option: QStyleOptionSlider, part: QStyle.SubControl) -> QRect:
+        """A bar without buttons at its ends."""
+        upright = option.orientation == Qt.Orientation.Vertical
+        length = option.rect.height() if upright else option.rect.width()
+        steps = option.maximum - option.minimum
+        size = length
+        if steps > 0:
+            size = min(max(length * option.pageStep // (steps + option.pageStep), SHORTEST_SCROLL_HANDLE_PX), length)
+        start = QStyle.sliderPositionFromValue(option.minimum, option.maximum, option.sliderPosition, length - size, option.upsideDown)
+        parts = {
+            QStyle.SubControl.SC_ScrollBarGroove: (0, length),
+            QStyle.SubControl.SC_ScrollBarSlider: (start, size),
+            QStyle.SubControl.SC_ScrollBarSubPage: (0, start),
+            QStyle.SubControl.SC_ScrollBarAddPage: (start + size, length - start - size),
+        }
+        if part not in parts:
+            return QRect()
+        begin, extent = parts[part]
+        if upright:
+            return QRect(option.rect.x(), option.rect.y() + begin, option.rect.width(), extent)
+        return QRect(option.rect.x() + begin, option.rect.y(), extent, option.rect.height())
+
+    def _draw_scroll_bar(self, option: QStyleOptionSlider, painter: QPainter, widget: QWidget | None) -> None:
+        handle = self._scroll_bar_part(option, QStyle.SubControl.SC_ScrollBarSlider).toRectF().adjusted(2, 2, -2, -2)
+        over = bool(option.state & State.State_MouseOver)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(option.palette.color(QPalette.ColorRole.PlaceholderText if over else QPalette.ColorRole.Mid))
+        radius = min(handle.width(), handle.height()) / 2
+        painter.drawRoundedRect(handle, radius, radius)
+        painter.restore()
+
+
+def by_key(state: State) -> bool:
+    """Whether the focus is shown: it came by a key, not by the mouse or of itself."""
+    return bool(state & State.State_HasFocus) and bool(state & State.State_KeyboardFocusChange)
 
 
 def _inside(rect: QRect) -> QRectF:
