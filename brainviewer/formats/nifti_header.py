@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imaging.orientation import oblique_degrees, shear_degrees, three, usable
+from ..imaging.orientation import describe_grid, three, usable
 from . import gzipped
 
 if TYPE_CHECKING:
@@ -190,11 +190,7 @@ def _geometry(header: Nifti1Header) -> tuple[np.ndarray | None, tuple[float, flo
         notes.append(f"The file gives lengths in {'metres' if unit > 1 else 'micrometres'}; they were turned into millimetres.")
     if sform is not None and qform is not None and _disagree(sform, qform, header):
         notes.append("The two positions in the file (sform and qform) disagree; the first was used.")
-    shear = shear_degrees(affine)
-    if shear > 1:
-        notes.append(f"The voxel grid is sheared by {shear:.0f} degrees; slices are shown as stored, so angles and lengths across them are not true.")
-    elif (oblique := oblique_degrees(affine)) > 1:
-        notes.append(f"The slices are oblique by {oblique:.0f} degrees; they are shown as stored.")
+    notes += describe_grid(affine)
     return affine, three(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0)), notes
 
 

@@ -179,6 +179,22 @@ def shear_degrees(affine: np.ndarray) -> float:
     return float(np.degrees(np.arcsin(np.clip(cosines.max(), 0, 1))))
 
 
+def describe_grid(affine: np.ndarray, tilt: float = 0.0) -> list[str]:
+    """Sentences about a grid that is not parallel to the body's axes, or whose axes are not at right angles.
+
+    Args:
+        affine: (4, 4) voxel to RAS mm.
+        tilt: degrees by which slices are known to be stacked aslant (a tilted gantry), 0 if not.
+    """
+    if tilt:
+        return [f"The gantry was tilted: the slices are shifted against each other by {tilt:.1f} degrees and are shown as stored."]
+    if (shear := shear_degrees(affine)) > 1:
+        return [f"The voxel grid is sheared by {shear:.0f} degrees; slices are shown as stored, so angles and lengths across them are not true."]
+    if (oblique := oblique_degrees(affine)) > 1:
+        return [f"The slices are oblique by {oblique:.0f} degrees; they are shown as stored."]
+    return []
+
+
 def analysis_refusal(volume: Volume) -> str | None:
     """A sentence that says why the models must not be asked about a scan, or None where they may."""
     if volume.refusal:
