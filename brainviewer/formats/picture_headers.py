@@ -12,6 +12,8 @@ import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .series import reason
+
 SMALLEST_SIDE = 4
 """Pictures with fewer pixels to a side are refused."""
 
@@ -90,11 +92,11 @@ def inspect(path: Path) -> Picture:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
-        return _broken(path, (error.strerror or str(error)).lower())
+        return _broken(path, f"it cannot be read ({reason(error)})")
     try:
         file = _Bytes(descriptor, os.fstat(descriptor).st_size)
-        head = file.read(0, 8)
-        if head[:4] in TIFF_MARKS:
+        head = file.read(0, min(8, file.size))
+        if len(head) == 8 and head[:4] in TIFF_MARKS:
             return _tiff(path, file, head)
         if head == PNG_MARK:
             return Picture(path, "picture", (_png(file),))
@@ -104,7 +106,7 @@ def inspect(path: Path) -> Picture:
     except Unreadable as error:
         return _broken(path, str(error))
     except OSError as error:
-        return _broken(path, (error.strerror or str(error)).lower())
+        return _broken(path, f"it cannot be read ({reason(error)})")
     finally:
         os.close(descriptor)
 

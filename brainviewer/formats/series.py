@@ -118,14 +118,7 @@ HEAD_BYTES = 512
 @functools.cache
 def readers() -> tuple[Reader, ...]:
     """The readers in the order in which they are asked."""
-    found = []
-    for name in READER_MODULES:
-        try:
-            found.append(importlib.import_module(f".{name}", __package__).READER)
-        except ModuleNotFoundError as error:
-            if error.name != f"{__package__}.{name}":
-                raise
-    return tuple(found)
+    return tuple(importlib.import_module(f".{name}", __package__).READER for name in READER_MODULES)
 
 
 # --- names ---------------------------------------------------------------------------------------------------------------------------------
@@ -411,9 +404,10 @@ def nothing_found(listing: ScanListing) -> ReadError:
     name = listing.path.name or path_text(listing.path)
     if len(listing.ignored) == 1:
         why = listing.ignored[0].why
+        why = why[:1].lower() + why[1:]
         if listing.ignored[0].file == name:
-            return ReadError(f'"{name}" cannot be opened: {why[:1].lower()}{why[1:]}', "Open a scan as TIFF, DICOM or NIfTI, or a folder of them.")
-        return ReadError(f'No scan was found in "{name}": "{listing.ignored[0].file}": {why[:1].lower()}{why[1:]}', "Open a folder with a scan.")
+            return ReadError(f'"{name}" cannot be opened: {why}', "Open a scan as TIFF, DICOM or NIfTI, or a folder of them.")
+        return ReadError(f'No scan was found in "{name}", whose only file is "{listing.ignored[0].file}": {why}', "Open a folder with a scan.")
     if not listing.ignored:
         return ReadError(f'"{name}" is an empty folder.', "Open a folder with TIFF, DICOM or NIfTI files.")
     reasons: dict[str, int] = defaultdict(int)

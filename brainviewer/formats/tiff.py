@@ -143,7 +143,7 @@ def _scan_folder(root: Path, folder: Path, pictures: list[Picture]) -> tuple[lis
         if all(page.problem for page in picture.pages):
             problem = picture.pages[0].problem
             broken.append((picture.path, problem))
-            ignored.append(Ignored(relative_name(root, picture.path), f"It could not be read: {problem}."))
+            ignored.append(Ignored(relative_name(root, picture.path), f"{problem[:1].upper()}{problem[1:]}."))
         elif len(picture.pages) == 1:
             singles.append(picture)
         else:

@@ -148,6 +148,11 @@ def test_nothing_found_says_why(tmp_path):
     assert nothing_found(scan(empty)).sentence == (
         'No scan was found in "empty": none of its 2 files can be shown, e.g. "empty/a.txt": it is a text file, not an image.'
     )
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.tif").write_text("hello")
+    assert nothing_found(scan(tmp_path / "one")).sentence == (
+        'No scan was found in "one", whose only file is "one/a.tif": the file is named like a TIFF but is a text file.'
+    )
     assert nothing_found(scan(empty / "a.txt")).sentence == '"a.txt" cannot be opened: it is a text file, not an image.'
     for error in (nothing_found(scan(empty)), nothing_found(scan(empty / "a.txt"))):
         assert error.hint.endswith(".")

@@ -492,7 +492,7 @@ def test_broken_files_are_named_and_the_others_shown(tmp_path):
     volume = open_volume(listing.series[0])
     assert np.array_equal(volume.voxels, np.stack([slices[n] for n in (0, 2, 4)]))
     assert {row.file for row in listing.ignored} == {"case/case_2.tif", "case/case_4.tif"}
-    assert reason_for(folder, "case_4.tif") == "It could not be read: the file is named like a TIFF but is a text file."
+    assert reason_for(folder, "case_4.tif") == "The file is named like a TIFF but is a text file."
     assert "cut short" in reason_for(folder, "case_2.tif")
     for name in ("case_2.tif", "case_4.tif"):
         assert any(f'"{name}" could not be read' in note and note.endswith("The other 3 slices are shown.") for note in volume.notes)
@@ -546,7 +546,7 @@ def test_a_broken_mask_leaves_the_slice(tmp_path):
 def test_tiny_pictures_are_refused_with_their_size(tmp_path, shape):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint8))
     assert scan(tmp_path).series == ()
-    assert reason_for(tmp_path, "a.tif") == f"It could not be read: a picture of {shape[1]} x {shape[0]} pixels is too small for a scan."
+    assert reason_for(tmp_path, "a.tif") == f"A picture of {shape[1]} x {shape[0]} pixels is too small for a scan."
 
 
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773, 50000])
