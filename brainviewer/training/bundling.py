@@ -194,7 +194,7 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
         "metrics": metrics,
         "licence": LICENCE,
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "config": {k: v for k, v in config.to_json().items() if k not in ("data", "exclude", "imagenet", "start")},
+        "config": {k: v for k, v in config.to_json().items() if k not in ("data", "exclude", "imagenet")} | {"start": Path(config.start).name},
     } | about
     write_document(folder, document)
     return document

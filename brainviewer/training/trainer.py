@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from ..errors import TrainingError
+from ..inference.bundle import read_bundle
 from . import data, losses, networks
 from .augment import augment
 from .run import Run, TrainConfig, write_atomic
@@ -230,7 +231,26 @@ def start(model: keras.Model, config: TrainConfig, run: Run) -> None:
             raise TrainingError("Only the classifier can start from ImageNet weights.", "Use start: none, or a bundle.")
         networks.load_imagenet(model, imagenet_file(config, run))
         return
-    raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle.")
+    load_bundle(model, config)
+
+
+def load_bundle(model: keras.Model, config: TrainConfig) -> None:
+    """Gives a network the weights of a bundle of the same task; what served training only (the auxiliary decoder) starts anew.
+
+    Raises:
+        TrainingError: where there is no such bundle, or it is of another task.
+        BundleError: where it is damaged.
+    """
+    folder = Path(config.start)
+    if not (folder / "bundle.json").is_file():
+        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle.")
+    bundle = read_bundle(folder)
+    if bundle.task != config.task:
+        raise TrainingError(f'The model "{bundle.id}" cannot start a run of another task.', f"Give a bundle that can {config.task}.")
+    with np.load(bundle.path(bundle.weights["keras"]["float32"]["weights"]), allow_pickle=False) as stored:
+        for variable in model.weights:
+            if variable.path in stored.files:
+                variable.assign(stored[variable.path].astype(np.float32))
 
 
 def imagenet_file(config: TrainConfig, run: Run) -> Path:
