@@ -17,9 +17,11 @@ from .series import reason
 SMALLEST_SIDE = 4
 """Pictures with fewer pixels to a side are refused."""
 
-ROOM_BYTES = 1 << 26
-LARGEST_RATIO = 1100
-"""A compressed file may claim 64 MiB, or 1,100 times its size: Deflate, the densest of the usual codecs, reaches 1,032."""
+ROOM_BYTES = 1 << 24
+RATIO = 1400
+DENSE_RATIO = 20_000
+"""A compressed file may claim 16 MiB, or this many times its size: Deflate reaches 1,032, LZW some 1,300; an empty picture in ZSTD, LZMA,
+WebP, JPEG or fax goes beyond that."""
 
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 PNG_MARK = b"\x89PNG\r\n\x1a\n"
@@ -157,17 +159,18 @@ class _Bytes:
         return self._window[at : at + count]
 
 
-def check_room(wanted: int, held: int) -> None:
+def check_room(wanted: int, held: int, ratio: int = RATIO) -> None:
     """Refuses a size that no such file can hold.
 
     Args:
         wanted: bytes of the decoded picture.
         held: bytes of the file.
+        ratio: how densely its codec can pack.
 
     Raises:
         Unreadable: with the numbers.
     """
-    if wanted > max(ROOM_BYTES, LARGEST_RATIO * held):
+    if wanted > max(ROOM_BYTES, ratio * held):
         raise Unreadable(f"its header promises {wanted:,} bytes of pixels, more than a file of {held:,} bytes can hold")
 
 
@@ -190,6 +193,7 @@ _WANTED = frozenset(
         *(TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SAMPLE_FORMAT, DEPTH),
     ]
 )
+_PLAIN_CODECS = (1, 5, 8, 32773, 32946)  # none, LZW, Deflate, PackBits
 _JPEG_CODECS = (6, 7, 34892, 33007)
 _UNSUPPORTED_COLOURS = {
     4: "a transparency mask",
@@ -271,7 +275,7 @@ def _tiff(path: Path, file: _Bytes, head: bytes) -> Picture:
                 continue  # a thumbnail or a transparency mask
             page, size = _page(directories, tags, index)
             decoded += size
-            check_room(decoded, file.size)
+            check_room(decoded, file.size, _ratio(directories, tags))
         except Unreadable as error:
             page = Page(index, problem=str(error))
         except (TypeError, ValueError, struct.error):  # a tag of another type than it may have
@@ -339,7 +343,7 @@ def _page(directories: _Directories, tags: dict, index: int) -> tuple[Page, int]
 
 
 def _check_chunks(directories: _Directories, tags: dict, width: int, height: int, samples: int, bits: int) -> int:
-    """Whether every strip or tile lies in the file; returns the bytes of the decoded picture."""
+    """Whether every strip or tile lies in the file; returns the bytes of the decoded picture in memory."""
 
     def one(code: int, default: int) -> int:
         return directories.values(tags[code])[0] if code in tags else default
@@ -349,14 +353,16 @@ def _check_chunks(directories: _Directories, tags: dict, width: int, height: int
     planes = samples if separate else 1
     row_bytes = -(-width * (1 if separate else samples) * bits // 8)
     needed = row_bytes * height * planes
-    check_room(needed, size)
+    ratio = _ratio(directories, tags)
+    in_memory = height * width * samples * max(1, bits // 8)
+    check_room(in_memory, size, ratio)
     compressed = one(COMPRESSION, 1) != 1
     if TILE_WIDTH in tags:
         tile_width, tile_height = one(TILE_WIDTH, 0), one(TILE_HEIGHT, 0)
         if tile_width <= 0 or tile_height <= 0:
             raise Unreadable("its directory is damaged")
         chunk_bytes = -(-tile_width * (1 if separate else samples) * bits // 8) * tile_height
-        check_room(chunk_bytes, size)
+        check_room(chunk_bytes, size, ratio)
         chunks = -(-width // tile_width) * -(-height // tile_height) * planes
         offsets, counts = tags.get(TILE_OFFSETS, tags.get(OFFSETS)), tags.get(TILE_COUNTS, tags.get(COUNTS))
     else:
@@ -386,7 +392,12 @@ def _check_chunks(directories: _Directories, tags: dict, width: int, height: int
     held = sum(lengths)
     if not compressed and (held < needed or (TILE_WIDTH in tags and min(lengths) < chunk_bytes)):
         raise Unreadable(f"it holds {held:,} of the {needed:,} bytes that its header promises")
-    return needed
+    return in_memory
+
+
+def _ratio(directories: _Directories, tags: dict) -> int:
+    codec = directories.values(tags[COMPRESSION])[0] if COMPRESSION in tags else 1
+    return RATIO if codec in _PLAIN_CODECS else DENSE_RATIO
 
 
 def _colour(photometric: int, samples: int, compression: int, tags: dict) -> tuple[str, tuple[str, ...]]:
@@ -499,7 +510,7 @@ def _jpeg(file: _Bytes) -> Page:
     if samples not in (1, 3, 4) or bits not in (8, 12, 16):
         raise Unreadable(f"pictures with {samples} channels of {bits} bits are not supported")
     _check_side(height, width)
-    check_room(height * width * samples * (1 if bits == 8 else 2), file.size)
+    check_room(height * width * samples * (1 if bits == 8 else 2), file.size, DENSE_RATIO)
     tail = min(file.size - 2, 4096)
     if b"\xff\xd9" not in file.read(file.size - tail, tail):
         raise Unreadable("the file is cut short")

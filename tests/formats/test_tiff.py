@@ -560,6 +560,14 @@ def test_headers_that_lie_about_the_size_cost_nothing(tmp_path, compression, sid
     assert "more than a file of" in reason_for(tmp_path, "a.tif")
 
 
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits", "zstd", "lzma"])
+def test_empty_masks_may_be_packed_densely(tmp_path, compression):
+    stack = np.zeros((40, 1024, 1024), np.uint8)
+    stack[7, 5, 5] = 255
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", compression=compression, metadata=None)
+    assert np.array_equal(only(tmp_path).voxels[..., 0], stack)
+
+
 def test_a_chain_of_pages_that_bites_its_tail(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, metadata=None)
     data = bytearray((tmp_path / "a.tif").read_bytes())
