@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import ReadError
 from ..imaging.volume import Volume, Window
 from . import gzipped
-from .dicom_headers import LIBRARY_ERRORS, Fields, Frame, NotAnImage, open_stream, read_file
+from .dicom_headers import Fields, Frame, NotAnImage, library_errors, open_stream, read_file
 from .dicom_order import Stack, make_stack, stacks
 from .dicom_pixels import Unreadable, Values, forget_file, padding_of, read_frame, turned_window, values_of
 from .sequence import guess_sequence
@@ -81,7 +81,9 @@ def _listed_by_index(root: Path, files: Sequence[Path]) -> Sequence[Path]:
         with open_stream(root) as stream:
             records = Fields(dcmread(stream, specific_tags=[0x00041220], force=True)).items("DirectoryRecordSequence")
             names = [record.strings("ReferencedFileID") for record in records]
-    except (*LIBRARY_ERRORS, gzipped.Damaged):
+    except gzipped.Damaged:
+        return files
+    except library_errors():
         return files
     paths = [root.parent.joinpath(*parts) for parts in names if parts and not any(part in ("", "..") or os.path.isabs(part) for part in parts)]
     return [path for path in dict.fromkeys(paths) if path.is_file()] or files
@@ -222,7 +224,7 @@ def _open(source: _Source, progress: Progress) -> Volume:
 def _read_all(frames: Sequence[Frame], voxels: np.ndarray, progress: Progress) -> dict[int, str]:
     """Fills `voxels` (Z, rows, columns, C); the reasons of what failed, by index. Uncompressed files are read several at a time."""
     failed: dict[int, str] = {}
-    if any(frame.file.pixels.offset < 0 for frame in frames):
+    if any(frame.file.pixels.offset < 0 or frame.file.pixels.zipped for frame in frames):
         for number, frame in enumerate(frames):
             progress(number, len(frames))
             if (why := _try_frame(frame, voxels[number])) is not None:

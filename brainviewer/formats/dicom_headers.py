@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,14 +19,13 @@ from .sequence import Timing
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-LIBRARY_ERRORS = (
+_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
     EOFError,
     LookupError,
     MemoryError,
-    NotImplementedError,
     OSError,
     RuntimeError,
     TypeError,
@@ -33,12 +33,19 @@ LIBRARY_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What pydicom and its decoders raise on damaged files; `InvalidDicomError` is a plain Exception and stands beside them."""
 
 _MOST_INFLATED_BYTES = 1 << 30
 _SMALL_RATIO = 4096
 _SMALL_BYTES = 16 << 20
 _FAR_MM = 1e6
+
+
+@cache
+def library_errors() -> tuple[type[Exception], ...]:
+    """What pydicom and its decoders raise on damaged files."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    return (*_ERRORS, BytesLengthException, InvalidDicomError)
 
 
 class NotAnImage(Exception):
@@ -225,7 +232,7 @@ class Fields:
         """The items of a sequence."""
         try:
             value = getattr(self.dataset, keyword, None)
-        except LIBRARY_ERRORS:
+        except library_errors():
             return []
         return [Fields(item) for item in value] if value is not None and hasattr(value, "__iter__") and not isinstance(value, (str, bytes)) else []
 
@@ -293,14 +300,12 @@ def read_file(path: Path) -> list[Frame]:
     Raises:
         NotAnImage: with a sentence that says what it is instead, or what is wrong.
     """
-    from pydicom.errors import InvalidDicomError
-
     try:
         with open_stream(path) as stream:
             return _read(path, stream)
     except gzipped.Damaged as error:
         raise NotAnImage(f"It could not be read: {error}.") from error
-    except (*LIBRARY_ERRORS, InvalidDicomError) as error:
+    except library_errors() as error:
         raise NotAnImage("Its DICOM header is damaged, or the file is cut short.") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import gzipped
-from .dicom_codecs import add_codecs
-from .dicom_headers import LIBRARY_ERRORS, Frame, Pixels, is_compressed, open_stream
+from .dicom_codecs import DECODER_DEPENDENCIES, JPEG_LS, LABEL, add_codecs, is_available
+from .dicom_headers import Frame, Pixels, is_compressed, library_errors, open_stream
 from .series import reason
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_frame(frame: Frame, target: np.ndarray) -> None:
         if _plain(frame, target):
             _read_into(frame, target)
             return
-        stored = _native(frame) if pixels.offset >= 0 else _decoded(frame)[0]
+        stored = _native(frame) if pixels.offset >= 0 else _signed(_decoded(frame)[0], pixels)
         if stored.shape != target.shape[:2]:
             raise Unreadable("its pixels are not what its header announces")
         target[..., 0] = _rescaled(stored, frame, target.dtype)
@@ -134,9 +134,8 @@ def _native(frame: Frame) -> np.ndarray:
     pixels = frame.file.pixels
     stored = np.empty((pixels.rows, pixels.columns), _stored_dtype(pixels))
     if pixels.zipped:
-        with open_stream(frame.file.path) as stream:
-            stream.seek(pixels.offset + frame.index * pixels.frame_bytes)
-            data = stream.read(pixels.frame_bytes)
+        start = pixels.offset + frame.index * pixels.frame_bytes
+        data = _inflated(frame.file.path)[start : start + pixels.frame_bytes]
         if len(data) < pixels.frame_bytes:
             raise Unreadable(f"it is cut short ({len(data):,} of {pixels.frame_bytes:,} bytes)")
         stored[...] = np.frombuffer(data, stored.dtype).reshape(stored.shape)
@@ -144,6 +143,23 @@ def _native(frame: Frame) -> np.ndarray:
         _read_into(frame, stored)
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     return stored if pixels.floating else _clear_unused(stored, pixels)
+
+
+@lru_cache(maxsize=1)
+def _inflated(path: Path) -> memoryview:
+    """The whole content of a gzipped file; the last one is kept, as its frames come one after another."""
+    try:
+        with open_stream(path) as stream:
+            return memoryview(stream.read())
+    except gzipped.Damaged as error:
+        raise Unreadable(str(error)) from error
+
+
+def _signed(decoded: np.ndarray, pixels: Pixels) -> np.ndarray:
+    """Signs of JPEG-LS pixels whose codestream has more bits than the file says are stored: the codec knows no signs."""
+    if not pixels.signed or pixels.syntax not in JPEG_LS or decoded.dtype.itemsize * 8 != pixels.bits_allocated:
+        return decoded
+    return _clear_unused(decoded, replace(pixels, high_bit=pixels.bits_stored - 1))
 
 
 def _clear_unused(stored: np.ndarray, pixels: Pixels) -> np.ndarray:
@@ -171,12 +187,13 @@ def _decoded(frame: Frame) -> tuple[np.ndarray, Dataset]:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
         raise Unreadable(f"its pixels are compressed as {name}, which cannot be decoded") from error
-    if is_compressed(syntax) and not decoder.is_available:
+    plugin = LABEL if syntax in DECODER_DEPENDENCIES else ""
+    if is_compressed(syntax) and not (is_available(syntax) if plugin else decoder.is_available):
         raise Unreadable(f"its pixels are compressed as {name}, which cannot be decoded here")
     dataset = _pixel_dataset(frame.file.path)
     try:
-        array, _ = decoder.as_array(dataset, index=frame.index)
-    except (*LIBRARY_ERRORS, gzipped.Damaged) as error:
+        array, _ = decoder.as_array(dataset, index=frame.index, decoding_plugin=plugin)
+    except library_errors() as error:
         raise Unreadable(f"its pixels ({name}) are damaged or of a kind that cannot be decoded") from error
     return array, dataset
 
@@ -186,7 +203,6 @@ def _pixel_dataset(path: Path) -> Dataset:
     """The data set of a file with its pixels, none of its other content; the last one is kept, as its frames come one after another."""
     from pydicom import dcmread
     from pydicom.datadict import tag_for_keyword
-    from pydicom.errors import InvalidDicomError
 
     tags = [tag for keyword in _DECODED_KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
     try:
@@ -196,13 +212,14 @@ def _pixel_dataset(path: Path) -> Dataset:
             return dataset
     except gzipped.Damaged as error:
         raise Unreadable(str(error)) from error
-    except (*LIBRARY_ERRORS, InvalidDicomError) as error:
+    except library_errors() as error:
         raise Unreadable("its header is damaged, or it is cut short") from error
 
 
 def forget_file() -> None:
-    """Lets go of the file that was decoded last."""
+    """Lets go of the file that was read last."""
     _pixel_dataset.cache_clear()
+    _inflated.cache_clear()
 
 
 def _fill_in(dataset: Dataset) -> None:
@@ -227,7 +244,7 @@ def _colour(frame: Frame) -> np.ndarray:
     if frame.file.pixels.photometric == "PALETTE COLOR":
         try:
             array = apply_color_lut(array, dataset)[..., :3]
-        except LIBRARY_ERRORS as error:
+        except library_errors() as error:
             raise Unreadable("its palette is damaged") from error
         bits = 8 * array.dtype.itemsize
     else:
@@ -244,7 +261,7 @@ def _looked_up(frame: Frame) -> np.ndarray:
     array, dataset = _decoded(frame)
     try:
         return np.clip(apply_modality_lut(array, dataset), 0, 65535)
-    except LIBRARY_ERRORS as error:
+    except library_errors() as error:
         raise Unreadable("its table of values (modality LUT) is damaged") from error
 
 

@@ -41,7 +41,10 @@ ENCODERS: dict[str, Callable[[np.ndarray], bytes]] = {
     "1.2.840.10008.1.2.4.90": _imagecodecs("jpeg2k_encode", level=0, codecformat="j2k", reversible=True),
     "1.2.840.10008.1.2.4.201": _imagecodecs("htj2k_encode", reversible=True),
 }
-"""Lossless codecs of unsigned pixels of up to 16 bits, by transfer syntax."""
+"""Lossless codecs of pixels of up to 16 bits, by transfer syntax."""
+
+KNOW_SIGNS = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.201")
+"""Syntaxes whose codestream says whether its numbers are signed; the others hold two's complement as it is."""
 
 LOSSLESS = (*NATIVE, RLELossless, *(UID(uid) for uid in ENCODERS))
 
@@ -92,6 +95,8 @@ def set_pixels(dataset: Dataset, array: np.ndarray, syntax: UID, bits: int | Non
     if len(frames) > 1:
         dataset.NumberOfFrames = len(frames)
     if syntax in ENCODERS:
+        if array.dtype.kind == "i" and syntax not in KNOW_SIGNS:
+            frames = frames.view(f"u{array.dtype.itemsize}") & ((1 << dataset.BitsStored) - 1)
         dataset.PixelData = encapsulate([ENCODERS[syntax](frame) for frame in frames])
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True

@@ -505,6 +505,15 @@ def test_compressed_frames_in_pieces_with_and_without_an_offset_table(tmp_path, 
     assert np.array_equal(volume.voxels[..., 0], head_scan())
 
 
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"])
+@pytest.mark.parametrize("bits", [12, 16])
+def test_signed_compressed_pixels(tmp_path, uid, bits):
+    values = head_scan(3).astype(np.int16) - 2048
+
+    write_series(tmp_path, values, bits=bits, syntax=UID(uid))
+    assert np.array_equal(opened(tmp_path).voxels[..., 0], values)
+
+
 def test_lossy_jpeg_of_8_and_12_bits(tmp_path):
     imagecodecs = pytest.importorskip("imagecodecs")
     smooth = (np.add.outer(np.arange(64), np.arange(48)) * 20).astype(np.uint16)

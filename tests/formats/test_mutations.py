@@ -116,7 +116,27 @@ def tiff_seeds(folder: Path) -> list[tuple[str, bytes]]:
     return seeds
 
 
-SEEDS: dict[str, Callable[[Path], list[tuple[str, bytes]]]] = {"nifti": nifti_seeds, "tiff": tiff_seeds}
+def dicom_seeds(folder: Path) -> list[tuple[str, bytes]]:
+    from dicom_files import LOSSLESS, base, head_scan, save, set_pixels, write_enhanced, write_series
+    from pydicom.uid import UID, ExplicitVRLittleEndian
+
+    seeds = []
+    for number, syntax in enumerate(LOSSLESS):
+        path = write_series(folder, head_scan(1, 16, 12), syntax=syntax, WindowCenter=100, WindowWidth=200, EchoTime=90, RepetitionTime=4000)[0]
+        seeds.append((f"classic{number}.dcm", path.read_bytes()))
+    for syntax in (ExplicitVRLittleEndian, UID("1.2.840.10008.1.2.4.90")):
+        path = write_enhanced(folder / "many.dcm", head_scan(4, 16, 12), syntax=syntax)
+        seeds.append((f"enhanced{len(seeds)}.dcm", path.read_bytes()))
+    colours = head_scan(3, 16, 12).transpose(1, 2, 0).astype("uint8")
+    dataset = base()
+    set_pixels(dataset, colours.copy(), ExplicitVRLittleEndian)
+    seeds.append(("colour.dcm", save(dataset, folder / "colour.dcm").read_bytes()))
+    for path in folder.iterdir():
+        path.unlink()
+    return seeds
+
+
+SEEDS: dict[str, Callable[[Path], list[tuple[str, bytes]]]] = {"dicom": dicom_seeds, "nifti": nifti_seeds, "tiff": tiff_seeds}
 
 
 def run(reader: str, folder: Path, count: int, first: int = 0, report: Callable[[str], None] = lambda line: None) -> dict[str, int]:
