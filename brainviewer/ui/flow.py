@@ -271,6 +271,8 @@ class Flow(QObject):
             self._show(outcome.result)
         elif ticket == self._analyse_ticket:
             self.session.finish_analysis(outcome.result)
+            if outcome.result.notes:
+                self.messaged.emit(Message("warning", outcome.result.notes[0], " ".join(outcome.result.notes[1:])))
             self._refine()
         elif ticket == self._export_ticket:
             self.exported.emit(outcome.result)

@@ -6,6 +6,7 @@ The heavy imports happen inside, so that the window is on screen first.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,7 +48,13 @@ def read_series(series: Series, progress: Callable[[int, int], None]) -> Volume:
 def start_models(engine: str, device: str, precision: str) -> Any:
     from ..inference.load import load_models
 
-    return load_models(engine, device, precision)
+    return load_models(engine, device, precision, threads=analysis_threads())
+
+
+def analysis_threads() -> int:
+    """About the number of real cores. Naming it keeps idle threads of the engine from spinning on the cores that the window draws with."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores <= 4 else cores // 2
 
 
 def analyse_volume(volume: Volume, models: Any, task: Task, *, order: Sequence[int], on_slice: Callable[[Prediction], None]) -> ScanResult:

@@ -77,7 +77,10 @@ class MainWindow(QMainWindow):
         self.actions_by_name, menus = commands.build(self, self.scan)
         self.keys = KeySheet(self)
         self.keys.fill(menus)
-        self._sheets = SheetPlace(self._middle, (self.messages, self.export_sheet, self.keys))
+        cards = (self.messages, self.export_sheet, self.keys)
+        self._sheets = SheetPlace(self._middle, cards)
+        for card in cards:
+            card.closed.connect(self._give_the_scan_the_keys)
         self._connect_actions()
         self._connect_session()
         self._show_recents()
@@ -263,9 +266,13 @@ class MainWindow(QMainWindow):
         for card in (self.keys, self.export_sheet, self.messages):
             if card.isVisible():
                 card.dismiss()
-                self.scan.view.setFocus()
                 return
         self._flow.cancel()
+
+    @Slot()
+    def _give_the_scan_the_keys(self) -> None:
+        if self._session.scan is not None:
+            self.scan.view.setFocus()
 
     @Slot()
     def _less_opacity(self) -> None:

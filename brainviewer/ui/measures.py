@@ -105,7 +105,7 @@ def verdict_words(session: Session) -> str:
     if analysis.phase is Phase.FAILED:
         return _tr("Analysis failed at {} of {}").format(analysis.done, analysis.total)
     if result is None:
-        return _tr("Not analysed yet")
+        return _tr("Not analysed") if session.scan.volume.refusal else _tr("Not analysed yet")
     if result.slices_with_tumour:
         return _tr("Tumour found in {} of {} slices").format(result.slices_with_tumour, analysis.total)
     return _tr("No tumour found in {} of {} slices").format(analysis.total, analysis.total)

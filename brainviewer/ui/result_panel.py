@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from ..imaging.prediction import OverlayStyle
 from . import measures, palette
 from .session import Phase, Session
 from .side_panel import BalancedLabel, heading
@@ -27,6 +28,7 @@ class ResultPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._diameters = ""
+        self._threshold = session.style.threshold
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
@@ -58,10 +60,11 @@ class ResultPanel(QWidget):
         column.addWidget(heading(self.tr("This slice"), self))
         column.addWidget(self.slice_verdict)
         column.addWidget(self.slice_facts)
-        for signal in (session.scan_changed, session.analysis_changed, session.result_changed, session.style_changed):
+        for signal in (session.scan_changed, session.analysis_changed, session.result_changed):
             signal.connect(self._on_scan)
-        for signal in (session.slice_changed, session.prediction_changed, session.style_changed, session.analysis_changed):
+        for signal in (session.slice_changed, session.prediction_changed, session.analysis_changed):
             signal.connect(self._on_slice)
+        session.style_changed.connect(self._on_style)
         self._on_scan(None)
         self._on_slice(None)
 
@@ -119,6 +122,13 @@ class ResultPanel(QWidget):
     def _measure(self) -> None:
         self._diameters = measures.diameter_words(self._session, self._session.style.threshold)
         self.size.setText(self._size_words())
+
+    @Slot(object)
+    def _on_style(self, style: OverlayStyle) -> None:
+        if style.threshold != self._threshold:
+            self._threshold = style.threshold
+            self._on_scan(None)
+            self._on_slice(None)
 
     @Slot(object)
     def _on_slice(self, changed: object) -> None:

@@ -149,8 +149,11 @@ class ScanPanel(QWidget):
         self.strip.set_decision(self._session.result.decision_threshold if self._session.result else None)
 
     def _draw(self) -> None:
-        self.view.set_picture(picture_of(self._session))
+        session = self._session
+        self.view.set_picture(picture_of(session))
         self._write_corners()
+        bars = self.strip.bars
+        self.view.setAccessibleDescription(bars[session.z].words if session.z < len(bars) else "")
 
     def _write_corners(self) -> None:
         session, volume = self._session, self._session.volume
@@ -189,7 +192,7 @@ class ScanPanel(QWidget):
             return ()
         row, column = self._hovered
         values = self._session.volume[self._session.z][row, column, list(self._session.channels_shown())]
-        return (self.tr("{}, {}: {}").format(column, row, " ".join(f"{v:g}" for v in values)),)
+        return (self.tr("x {}, y {}: {}").format(column, row, " ".join(f"{v:g}" for v in values)),)
 
     def _measure(self) -> None:
         self._areas_at = self._session.style.threshold

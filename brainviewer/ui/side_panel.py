@@ -34,8 +34,9 @@ class BalancedLabel(QLabel):
     """A label whose lines are about as long as each other, so that no single word is left for the last one."""
 
     def setText(self, text: str) -> None:
-        super().setText(text)
-        self._balance()
+        if text != self.text():
+            super().setText(text)
+            self._balance()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -93,8 +93,8 @@ class StatusStrip(QWidget):
         if busy is None:
             return
         words = busy.text
-        if busy.total > 1:
-            words = self.tr("{} {} of {}").format(busy.text, min(busy.done + 1, busy.total), busy.total)
+        if busy.total > 1 and busy.done:
+            words = self.tr("{} {} of {}").format(busy.text, busy.done, busy.total)
         if busy.left_s is not None and busy.left_s >= 1:
             words = self.tr("{}, {} left").format(words, measures.duration_words(busy.left_s))
         self.progress.setText(words)

@@ -108,6 +108,7 @@ class FakeBackend:
     analysed: list[int] = field(default_factory=list)
     models_error: Exception | None = None
     analysis_error: Exception | None = None
+    notes: tuple[str, ...] = ()
     closed: int = 0
     refined: list[int] = field(default_factory=list)
 
@@ -141,7 +142,7 @@ class FakeBackend:
             self.analysed.append(z)
             on_slice(answer(volume, z, provisional=True))
         whole = tuple(answer(volume, z, provisional=False) for z in range(len(volume)))
-        return ScanResult(whole, 0.4, 0.5, None, "onnx", "CPU", "float32", (), seconds=0.1)
+        return ScanResult(whole, 0.4, 0.5, None, "onnx", "CPU", "float32", (), self.notes, 0.1)
 
     def second_pass(self, volume: Volume, models: object, task: Any, result: ScanResult, order: Sequence[int]) -> Iterator[Prediction]:
         for z in order:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from brainviewer.errors import BundleError, EngineError
 from brainviewer.imaging.prediction import BLUISH_GREEN
 from brainviewer.settings import Settings
 from brainviewer.ui import commands, jobs, palette
-from brainviewer.ui.app import Keeper, Program
+from brainviewer.ui.app import Alarm, Keeper, Program
 from brainviewer.ui.flow import outward
 from brainviewer.ui.main_window import MainWindow
 from brainviewer.ui.session import Phase
@@ -265,6 +267,47 @@ def test_settings_that_cannot_be_saved_are_said_once(qtbot: Any, program: Progra
         keeper.keep(Settings())
     with qtbot.assertNotEmitted(program.flow.messaged):
         keeper.keep(Settings())
+
+
+def test_notes_of_the_analysis_are_said(qtbot: Any, program: Program, fake: FakeBackend) -> None:
+    fake.notes = ("The GPU failed; the analysis went on on the CPU.",)
+    program.flow.open_path(SCAN)
+    qtbot.waitUntil(lambda: finished(program), timeout=TIMEOUT_MS)
+    assert text(program.window, "messageSentence") == fake.notes[0]
+    assert text(program.window, "verdictLabel").startswith("Tumour found")
+
+
+def test_what_must_not_be_analysed_is_not(qtbot: Any, program: Program, fake: FakeBackend) -> None:
+    why = "This is a mosaic of slices, not a scan."
+    fake.listings[TWO] = [make_series(replace(make_volume("mosaic"), refusal=why))]
+    program.flow.open_path(TWO)
+    qtbot.waitUntil(lambda: program.session.scan is not None, timeout=TIMEOUT_MS)
+    assert text(program.window, "verdictLabel") == "Not analysed"
+    assert text(program.window, "sizeLabel") == why
+    assert not child(program.window, QPushButton, "analyseButton").isVisible()
+    press(program.window, "F5")
+    assert fake.analysed == []
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_what_nobody_caught_is_logged_and_said(qtbot: Any, window: MainWindow, caplog: pytest.LogCaptureFixture, in_thread: bool) -> None:
+    alarm = Alarm(window)
+
+    def fail() -> None:
+        try:
+            raise KeyError("inner detail")
+        except KeyError as error:
+            alarm.hook(type(error), error, error.__traceback__)
+
+    if in_thread:
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    else:
+        fail()
+    qtbot.waitUntil(lambda: child(window, QWidget, "messageBar").isVisible(), timeout=TIMEOUT_MS)
+    assert text(window, "messageSentence") == "Unexpected error."
+    assert "inner detail" in caplog.text
 
 
 # --- keys
