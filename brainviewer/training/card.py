@@ -79,6 +79,8 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
         rows += [row(f"this network alone, {name}", f"classifier.{name}", alone[name]) for name in ("accuracy", "auc")]
     else:
         rows += [row("this network alone, patient Dice, mean", "segmenter.dice_patient_mean", alone["dice_patient_mean"])]
+    forms = details["metrics"]["robustness"]["test"]
+    units = min(forms[name]["dice_between"] for name in ("half", "four_times", "twelve_bits"))
     small = details["metrics"]["test_int8"]["pipeline"]
     lines = "\n".join(rows)
     pictures = "\n\n".join(
@@ -100,6 +102,9 @@ site (seed {split["seed"]}). Axial FLAIR with pre- and post-contrast T1, 256 x 2
 | measure | value | 95 % interval (bootstrap over patients) |
 | --- | --- | --- |
 {lines}
+
+With FLAIR alone the pipeline loses {forms["flair_only"]["dice_lost"]} of its Dice. With intensities times 0.5 or 4, or stored as 12 bits,
+its masks keep a Dice of {units} with those of the scan as it was.
 
 With int8 weights: patient Dice {small["dice_patient_mean"]}, accuracy {small["accuracy"]}, AUC {small["auc"]}.
 

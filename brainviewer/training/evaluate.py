@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ..errors import TrainingError
 from ..formats import open_volume, scan
@@ -15,7 +16,7 @@ from ..inference.analyse import Answers, decision_of, finish
 from ..inference.load import Models
 from ..inference.postprocess import logit, sigmoid
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 BINS = 10
 
 
@@ -127,12 +128,12 @@ def figures(judged: Sequence[Judged], decision_threshold: float, brief: bool = F
 
 def decision_figures(labels: np.ndarray, p: np.ndarray, decisions: np.ndarray, brief: bool = False) -> dict:
     """Figures of slice decisions: labels (N,) bool, p (N,) 0..1, decisions (N,) bool. `auc` is None where only one class occurs."""
-    from sklearn.metrics import classification_report, roc_auc_score
-
-    auc = float(roc_auc_score(labels, p)) if 0 < labels.sum() < len(labels) else None
+    auc = auc_of(labels, p)
     accuracy = float(np.mean(decisions == labels))
     if brief:
         return {"accuracy": accuracy, "auc": auc, "calibration_error": calibration_error(labels, p)}
+    from sklearn.metrics import classification_report
+
     tp, fp = int(np.sum(decisions & labels)), int(np.sum(decisions & ~labels))
     fn, tn = int(np.sum(~decisions & labels)), int(np.sum(~decisions & ~labels))
     precision = tp / (tp + fp) if tp + fp else 0.0
@@ -149,6 +150,15 @@ def decision_figures(labels: np.ndarray, p: np.ndarray, decisions: np.ndarray, b
         ),
         "calibration_error": round(calibration_error(labels, p), 4),
     }
+
+
+def auc_of(labels: np.ndarray, p: np.ndarray) -> float | None:
+    """Area under the ROC curve by ranks (Mann and Whitney), a hundred times as fast as drawing the curve; None where one class occurs."""
+    positive = int(labels.sum())
+    if not 0 < positive < len(labels):
+        return None
+    ranks = rankdata(p)
+    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * (len(labels) - positive)))
 
 
 def calibration_error(labels: np.ndarray, p: np.ndarray) -> float:

@@ -22,6 +22,7 @@ from ..inference.load import load_models
 from . import calibrate, data
 from .bundling import write_bundle, write_document
 from .evaluate import Judged, judge, summarise
+from .robustness import robustness
 from .run import Run, write_atomic
 from .trainer import excluded
 
@@ -149,6 +150,15 @@ def score_pair(models_folder: Path, data_folder: Path, patients: Sequence[str], 
     judged = judge(data_folder, models, patients)
     models.close()
     return summarise(judged, decision_of(models).threshold), judged
+
+
+def robustness_of(models_folder: Path, data_folder: Path, patients: Sequence[str]) -> dict:
+    """How the answer stands other forms of the same scans."""
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    try:
+        return robustness(volumes_of(data_folder, patients), models)
+    finally:
+        models.close()
 
 
 def install(staging: Path, models_folder: Path) -> list[Path]:

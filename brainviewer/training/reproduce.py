@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
-from .finish import calibrate_pair, install, make_bundle, score_pair, write_details
+from .finish import calibrate_pair, install, make_bundle, robustness_of, score_pair, write_details
 from .run import Phase, Run, TrainConfig
 from .trainer import train
 
@@ -105,6 +105,11 @@ def judge_pair(staging: Path, data: Path, say: Callable[[str], None]) -> None:
         say(f"{name}: Dice {pipeline['dice_patient_mean']}, accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}")
         if name == "test":
             tested = judged
+    metrics["robustness"] = {
+        "validation": robustness_of(staging, data, validation),
+        "test": robustness_of(staging, data, exclude),
+    }
+    say(str(metrics["robustness"]))
     for task in ("classify", "segment"):
         write_details(staging, task, metrics=metrics)
     write_cards(staging, data, tested)

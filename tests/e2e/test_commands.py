@@ -248,8 +248,9 @@ def one_sentence(err: str) -> bool:
         lambda p: (p.mkdir(), (p / "a.txt").write_text("x")),
         lambda p: (p.mkdir(), (p / "slice_1.tif").write_text("this is no picture")),
         lambda p: (p.mkdir(), (p / "slice_1.tif").write_bytes(b"II*\0\x08\0\0\0")),
+        lambda p: (p.mkdir(), tifffile.imwrite(p / "slice_1.tif", np.zeros((1, 1), np.uint8))),
     ],
-    ids=["missing", "empty", "no images", "text as tif", "truncated"],
+    ids=["missing", "empty", "no images", "text as tif", "truncated", "one pixel"],
 )
 def test_nothing_to_analyse(run: Callable, tmp_path: Path, make: Callable) -> None:
     make(tmp_path / "scan")
@@ -261,7 +262,7 @@ def test_nothing_to_analyse(run: Callable, tmp_path: Path, make: Callable) -> No
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype"), [((1, 1), "uint8"), ((300, 180), "uint16"), ((100, 640, 3), "uint8"), ((64, 64), "float32"), ((512, 512), "float64")]
+    ("shape", "dtype"), [((5, 4), "uint8"), ((300, 180), "uint16"), ((100, 640, 3), "uint8"), ((64, 64), "float32"), ((512, 512), "float64")]
 )
 def test_unusual_pictures_are_analysed(run: Callable, tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
     values = np.random.default_rng(0).random(shape) * 1000
@@ -293,7 +294,7 @@ def test_a_full_disk_leaves_nothing_behind(sample: Path, tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
     command = [sys.executable, "-m", "brainviewer", "predict", sample, "--out", tmp_path / "out", "--save", "overlay,panel"]
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)  # noqa: PLW1509 - a limit of one child
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
     assert done.returncode == 1, done.stderr
     assert one_sentence(done.stderr), done.stderr
     assert not (tmp_path / "out").exists()
