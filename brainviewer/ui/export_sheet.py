@@ -113,6 +113,8 @@ class ExportSheet(Card):
         self.all.setText(self.tr("All {} slices").format(len(volume)))
         self.folder.setText(str(proposed_folder(self._parent_folder / volume.key)))
         self._foot.setCurrentIndex(0)
+        palette.make_primary(self._go)
+        palette.make_primary(self._new)
         self.show()
         self._go.setFocus()
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMimeData, QSize, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon, QPalette
-from PySide6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDesktopServices, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon, QKeyEvent, QPalette
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from .. import __version__, paths
 from ..settings import Settings
@@ -70,6 +70,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*SMALLEST_PX)
         self.setAcceptDrops(True)
         self._session, self._flow = session, flow
+        self._too_early: Message | None = None
         self._settings = settings or Settings()
         self._folder_dialog, self._file_dialog, self._open_outside = folder_dialog, file_dialog, open_outside
         flow.analyse_on_open = self._settings.analyse_on_open
@@ -140,6 +141,7 @@ class MainWindow(QMainWindow):
         session.show_changed.connect(self._on_look)
         session.analysis_changed.connect(self._on_state)
         session.prediction_changed.connect(self._on_state)
+        session.result_changed.connect(self._on_result)
         flow.busy_changed.connect(self.status.set_busy)
         flow.busy_changed.connect(self.start.set_busy)
         flow.busy_changed.connect(self._on_state)
@@ -253,7 +255,8 @@ class MainWindow(QMainWindow):
         if session.result is None:
             words = self.tr("Only finished results are exported, and this scan's analysis is not finished.")
             choice = () if self._flow.analysing else (Choice(self.tr("Analyse"), self._flow.analyse),)
-            self.messages.show_message(Message("info", words, "", choice))
+            self._too_early = Message("info", words, "", choice)
+            self.messages.show_message(self._too_early)
         elif self.export_sheet.isVisible():
             self.export_sheet.dismiss()
         else:
@@ -394,6 +397,12 @@ class MainWindow(QMainWindow):
     def _on_state(self, changed: object) -> None:
         self._refresh_actions()
 
+    @Slot(object)
+    def _on_result(self, result: object) -> None:
+        """That it is too early for something is no longer true."""
+        if result is not None and self.messages.message is self._too_early:
+            self.messages.dismiss()
+
     def _refresh_actions(self) -> None:
         session, volume, actions = self._session, self._session.volume, self.actions_by_name
         is_open = volume is not None
@@ -486,6 +495,15 @@ class MainWindow(QMainWindow):
         return replace(self._session.looks(self._settings), window_geometry=geometry, window_state=",".join(folded))
 
     # Qt's own names
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return presses the button that has the focus, as in a dialog."""
+        button = self.focusWidget()
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and isinstance(button, QAbstractButton):
+            event.accept()
+            button.click()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         dropped = dropped_paths(event.mimeData())

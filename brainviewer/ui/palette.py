@@ -95,6 +95,15 @@ def emphasise(widget: QWidget, *, large: bool = False) -> None:
     widget.setFont(font)
 
 
+def make_primary(button: QWidget) -> None:
+    """The button that is pressed first; to be said again after the theme changed."""
+    app_colours = QApplication.palette()
+    colours = button.palette()
+    colours.setColor(QPalette.ColorRole.Button, app_colours.color(QPalette.ColorRole.Highlight))
+    colours.setColor(QPalette.ColorRole.ButtonText, app_colours.color(QPalette.ColorRole.HighlightedText))
+    button.setPalette(colours)
+
+
 def quieten(widget: QWidget) -> None:
     """Text that is read second."""
     widget.setForegroundRole(QPalette.ColorRole.PlaceholderText)

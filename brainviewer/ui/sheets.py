@@ -68,6 +68,7 @@ class MessageCard(Card):
         super().__init__(parent)
         self.setObjectName("messageBar")
         self.setAccessibleName(self.tr("Message"))
+        self.message: Message | None = None
         self._acts: dict[QPushButton, Choice] = {}
         self._sign = QLabel(self)
         self._sign.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -101,6 +102,7 @@ class MessageCard(Card):
 
     @Slot(object)
     def show_message(self, message: Message) -> None:
+        self.message = message
         self.set_edge(message.kind)
         self._sign.setPixmap(icons.pixmap(message.kind, palette.status_colour(message.kind), 20, self.devicePixelRatioF()))
         self.sentence.setText(message.sentence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen
-from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionButton, QStyleOptionComplex, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionComplex, QStyleOptionSlider, QWidget
 
 RADIUS_PX = 4
 BOX_PX = 16
@@ -99,8 +99,7 @@ class FlatStyle(QProxyStyle):
     def _draw_button(self, option: QStyleOption, painter: QPainter) -> None:
         colours, state = option.palette, option.state
         fill = colours.color(QPalette.ColorRole.Button)
-        default = isinstance(option, QStyleOptionButton) and bool(option.features & QStyleOptionButton.ButtonFeature.DefaultButton)
-        primary = default and fill == colours.color(QPalette.ColorRole.Highlight)
+        primary = fill == colours.color(QPalette.ColorRole.Highlight)
         edge = fill if primary else colours.color(QPalette.ColorRole.Mid)
         self._draw_panel(option.rect, _pressed(fill, state), edge, painter)
         if by_key(state):

@@ -16,7 +16,7 @@ from brainviewer.formats.export import write_results
 from brainviewer.imaging.prediction import OverlayStyle
 from brainviewer.ui.app import Program
 
-from .conftest import SLICES, TIMEOUT_MS, TUMOUR, Dialogs, FakeBackend
+from .conftest import SLICES, TIMEOUT_MS, TUMOUR, Dialogs, FakeBackend, finished
 from .test_window import child, click, press, text
 
 
@@ -133,6 +133,9 @@ def test_only_finished_results_are_exported(qtbot: Any, program: Program, fake: 
     press(program.window, "Ctrl+E")
     assert not child(program.window, QWidget, "exportSheet").isVisible()
     assert "Only finished results" in text(program.window, "messageSentence")
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(program), timeout=TIMEOUT_MS)
+    assert not child(program.window, QWidget, "messageBar").isVisible(), "it is true no longer"
 
 
 def test_the_folder_can_be_chosen(qtbot: Any, opened: Program, dialogs: Dialogs, tmp_path: Path) -> None:
@@ -143,6 +146,14 @@ def test_the_folder_can_be_chosen(qtbot: Any, opened: Program, dialogs: Dialogs,
     QTest.keyClick(child(opened.window, QLineEdit, "exportFolderEdit"), Qt.Key.Key_Return)
     written(qtbot, opened)
     assert len(list((tmp_path / "chosen").iterdir())) == SLICES
+
+
+def test_the_keyboard_alone_exports(qtbot: Any, opened: Program, tmp_path: Path) -> None:
+    opened.window.export_sheet._parent_folder = tmp_path
+    press(opened.window, "Ctrl+E")
+    QTest.keyClick(opened.window.focusWidget(), Qt.Key.Key_Return)
+    written(qtbot, opened)
+    assert len(list((tmp_path / "scan").iterdir())) == SLICES
 
 
 def test_letters_typed_into_the_folder_are_no_keys(qtbot: Any, opened: Program) -> None:
