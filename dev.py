@@ -24,6 +24,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -294,13 +295,16 @@ def install(fresh: bool) -> None:
             shutil.rmtree(VENV)
         say("making the virtual environment .venv")
         step([sys.executable, "-m", "venv", str(VENV)])
+    gone = sorted(set(stamped().get("packages", ())) - locked_packages())
     STAMP.unlink(missing_ok=True)
     say("installing the locked packages (some minutes and 3 GB the first time)")
     pip = [str(interpreter()), "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check"]
+    if gone:
+        step([*pip[:3], "uninstall", "-qq", "-y", *gone])
     step([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(LOCK)])
     step([*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT)])
     entries = sorted(entry.name for entry in site_packages().iterdir() if entry.name != "__pycache__")
-    STAMP.write_text(json.dumps({"inputs": inputs(), "entries": entries}), encoding="utf-8")
+    STAMP.write_text(json.dumps({"inputs": inputs(), "entries": entries, "packages": sorted(locked_packages())}), encoding="utf-8")
     say("the environment is ready")
 
 
@@ -311,12 +315,23 @@ def step(command: list[str]) -> None:
 
 def is_ready() -> bool:
     """Whether `.venv` is complete and made from these very files. Takes some hundredths of a second."""
+    stamp = stamped()
+    if stamp.get("inputs") != inputs():
+        return False
+    return starts() and {entry.name for entry in site_packages().iterdir()}.issuperset(stamp["entries"])
+
+
+def stamped() -> dict[str, Any]:
+    """What the last complete set-up wrote down: `inputs`, `entries` of site-packages, `packages` of the lock; empty where there was none."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        present = {entry.name for entry in site_packages().iterdir()}
     except (OSError, ValueError):
-        return False
-    return stamp.get("inputs") == inputs() and present.issuperset(stamp.get("entries", ())) and starts()
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def locked_packages() -> set[str]:
+    return {line.partition("==")[0] for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line}
 
 
 def inputs() -> str:

@@ -92,6 +92,16 @@ def test_a_changed_lock_or_project_is_installed_into_the_same_environment(dev: M
     assert all(step[2] == "pip" for step in steps)
 
 
+def test_what_the_lock_no_longer_names_is_taken_out(dev: ModuleType, steps: list[list[str]]) -> None:
+    (dev.ROOT / "requirements.lock").write_text("a==1 \\\nb==1 ; sys_platform == 'linux' \\\n")
+    dev.environment()
+    steps.clear()
+    (dev.ROOT / "requirements.lock").write_text("a==1 \\\n")
+    dev.environment()
+    assert [step[3] for step in steps] == ["uninstall", "install", "install"]
+    assert steps[0][-2:] == ["-y", "b"]
+
+
 def no_stamp(dev: ModuleType) -> None:
     dev.STAMP.unlink()
 
