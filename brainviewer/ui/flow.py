@@ -158,7 +158,9 @@ class Flow(QObject):
             self.path_opened.emit(self._opening)
         if opened.notes:
             self.messaged.emit(Message("warning", opened.notes[0], self.tr("The next series is shown instead.")))
-        if self.session.analysis.phase is Phase.NONE and self.analyse_on_open:
+        if self.session.analysis.phase is Phase.FINISHED:
+            self._refine()
+        elif self.analyse_on_open:
             self.analyse()
         self._make_thumbnails()
 
@@ -183,9 +185,11 @@ class Flow(QObject):
 
     def _refine(self) -> None:
         session = self.session
-        if session.scan is None or session.result is None or all(p is not None and p.mask is not None for p in session.predictions):
+        if session.scan is None or session.result is None:
             return
-        order = outward(session.z, len(session.predictions))
+        order = [z for z in outward(session.z, len(session.predictions)) if _unmapped(session.predictions[z])]
+        if not order:
+            return
         job = partial(jobs.refine_scan, self._backend, self._shelf, self._choice, session.scan.volume, session.result, order)
         self._refine_ticket = self._analyst.submit(job, background=True)
 
@@ -308,6 +312,10 @@ class Flow(QObject):
 
     def _say(self, error: BrainviewerError, *choices: Choice) -> None:
         self.messaged.emit(Message("error", error.sentence, error.hint, choices))
+
+
+def _unmapped(prediction: Prediction | None) -> bool:
+    return prediction is None or prediction.mask is None
 
 
 def outward(start: int, count: int) -> list[int]:

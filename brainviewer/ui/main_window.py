@@ -143,7 +143,7 @@ class MainWindow(QMainWindow):
         session.prediction_changed.connect(self._on_state)
         session.result_changed.connect(self._on_result)
         flow.busy_changed.connect(self.status.set_busy)
-        flow.busy_changed.connect(self.start.set_busy)
+        self.status.busy_shown.connect(self.start.set_busy)
         flow.busy_changed.connect(self._on_state)
         flow.messaged.connect(self.messages.show_message)
         flow.path_opened.connect(self._on_path_opened)

@@ -162,10 +162,14 @@ class ScanPanel(QWidget):
             return
         place = self.tr("{} / {}").format(session.z + 1, len(volume))
         prediction = session.prediction
-        provisional = (self.tr("Provisional"),) if prediction is not None and prediction.provisional else ()
+        state = []
+        if prediction is not None and prediction.provisional:
+            state.append(self.tr("Provisional"))
+        if session.layers.heatmap and (prediction is None or prediction.mask is None):
+            state.append(self.tr("Heat map not computed yet"))
         self.view.set_corners(
             top_left=(measures.sequence_words(session),),
-            top_right=provisional,
+            top_right=tuple(state),
             bottom_left=(*self._pixel_words(), place + self._height_words()),
             bottom_right=self._window_words(),
         )

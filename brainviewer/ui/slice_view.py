@@ -128,10 +128,12 @@ class SliceView(pg.GraphicsView):
         painter.setFont(palette.tabular(self.font()))
         margin = 1.5 * palette.GRID_PX
         frame = QRectF(self.viewport().rect()).adjusted(margin, margin, -margin, -margin)
+        widest = round(frame.width() / 2 - 3 * palette.GRID_PX)  # the letters in the middle of each edge stay free
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         for corner, flags in {"top_left": top | left, "top_right": top | right, "bottom_left": bottom | left, "bottom_right": bottom | right}.items():
-            self._write(painter, frame, flags, "\n".join(self._corners.get(corner, ())))
+            lines = (painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, widest) for line in self._corners.get(corner, ()))
+            self._write(painter, frame, flags, "\n".join(lines))
         if self._letters:
             middle_h, middle_v = Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignVCenter
             for letter, flags in zip(self._letters, (left | middle_v, right | middle_v, top | middle_h, bottom | middle_h), strict=True):

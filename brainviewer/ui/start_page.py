@@ -122,6 +122,7 @@ class StartPage(QWidget):
     def _on_recent(self) -> None:
         self.recent_chosen.emit(self.sender().path)
 
+    @Slot(object)
     def set_busy(self, busy: Busy | None) -> None:
         """Shows what is being opened where the drop place is."""
         self.drop.set_busy(busy)

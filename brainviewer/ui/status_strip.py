@@ -19,9 +19,11 @@ PATIENCE_MS = 600
 class StatusStrip(QWidget):
     """Signals:
     cancel_wanted: the button was pressed.
+    busy_shown: Busy whose wait has become long enough to be shown, or None.
     """
 
     cancel_wanted = Signal()
+    busy_shown = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -82,6 +84,7 @@ class StatusStrip(QWidget):
             self.progress.setText("")
             self.bar.hide()
             self.button.hide()
+            self.busy_shown.emit(None)
         elif self.button.isVisible():
             self._show_busy()
         elif not self._patience.isActive():
@@ -102,6 +105,7 @@ class StatusStrip(QWidget):
         self.bar.setValue(busy.done)
         self.bar.show()
         self.button.show()
+        self.busy_shown.emit(busy)
 
     @Slot(object)
     def _on_engine(self, changed: object) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from . import palette
 
 GRID_PX = palette.GRID_PX
+WIDEST_BAR_PX = 5 * GRID_PX
 EDGE_PX = 8
 """Left and right of the first and last bar: half the handle of the slider below, so that handle and bar stand in line."""
 
@@ -116,14 +117,14 @@ class DetectionStrip(QWidget):
             painter.drawLine(QPointF(up.left(), y), QPointF(up.right(), y))
         painter.setPen(Qt.PenStyle.NoPen)
         pitch = self._pitch()
-        width = max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0)
+        width = min(max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0), WIDEST_BAR_PX)
         for z, bar in enumerate(self._bars):
             self._draw_bar(painter, bar, EDGE_PX + z * pitch + (pitch - width) / 2, width, up, down)
 
     def _draw_places(self, painter: QPainter) -> None:
         """Where one is, and where the pointer is."""
         pitch = self._pitch()
-        column = max(pitch, 3.0)
+        column = min(max(pitch, 3.0), WIDEST_BAR_PX + 2.0)
         if self._hovered is not None:
             tint = QColor(self.palette().color(QPalette.ColorRole.Text))
             tint.setAlpha(22)

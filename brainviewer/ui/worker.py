@@ -118,7 +118,7 @@ class _Runner(QObject):
         except Cancelled:
             self.cancelled.emit(Outcome(task.ticket))
         except BrainviewerError as error:
-            log.warning("Job %d failed: %s", task.ticket, error, exc_info=True)
+            log.info("Job %d failed: %s", task.ticket, error, exc_info=True)
             self.failed.emit(Outcome(task.ticket, error=error))
         except Exception:  # one of the two places that catch everything: a failed job must not end the thread
             log.exception("Job %d failed unexpectedly", task.ticket)

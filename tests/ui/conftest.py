@@ -99,11 +99,13 @@ class FakeBackend:
     Attributes:
         listings: what a path holds; other paths hold nothing.
         gate: analyses wait for it before each slice but the first `free` ones.
+        refine_gate: second passes wait for it in each slice.
         analysed: the order in which slices were analysed, over all runs.
     """
 
     listings: dict[Path, list[Series]] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
+    refine_gate: threading.Event = field(default_factory=threading.Event)
     free: int = 0
     analysed: list[int] = field(default_factory=list)
     models_error: Exception | None = None
@@ -149,6 +151,8 @@ class FakeBackend:
             task.step(0, 1)
             if result.predictions[z].mask is None:
                 self.refined.append(z)
+                while not self.refine_gate.wait(0.01):
+                    task.step(0, 1)
                 old = result.predictions[z]
                 yield Prediction(z, old.p_tumour, old.tumour, Mask(np.zeros(volume.shape[1:], np.float32)), False)
 
@@ -169,10 +173,12 @@ def fake() -> Iterator[FakeBackend]:
     """One scan at /scans/scan, two at /scans/two, answered at once."""
     backend = FakeBackend()
     backend.gate.set()
+    backend.refine_gate.set()
     backend.listings[Path("/scans/scan")] = [make_series(make_volume())]
     backend.listings[Path("/scans/two")] = [make_series(make_volume("first")), make_series(make_volume("second", 8, ()))]
     yield backend
     backend.gate.set()
+    backend.refine_gate.set()
 
 
 @dataclass

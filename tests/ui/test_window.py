@@ -493,6 +493,36 @@ def test_recents_are_offered_and_kept(qtbot: Any, program: Program, fake: FakeBa
     qtbot.waitUntil(lambda: finished(program), timeout=TIMEOUT_MS)
 
 
+def test_the_look_of_the_window_is_kept(qtbot: Any, opened: Program) -> None:
+    kept: list[Settings] = []
+    opened.window.settings_changed.connect(kept.append)
+    opened.session.set_style(opacity=0.7, threshold=0.55)
+    press(opened.window, "3", "F7")
+    opened.window.close()
+    settings_store.save(kept[-1])
+    again = Program(settings_store.load(), FakeBackend().backend())
+    assert again.session.style == opened.session.style
+    assert again.session.show == "post"
+    assert again.window.left.folded
+    assert not again.window.right.folded
+    again.close()
+    again.window.deleteLater()
+
+
+def test_a_second_pass_that_was_cut_short_goes_on(qtbot: Any, program: Program, fake: FakeBackend) -> None:
+    fake.refine_gate.clear()
+    program.flow.open_path(TWO)
+    qtbot.waitUntil(lambda: len(fake.refined) == 1, timeout=TIMEOUT_MS)
+    first, second = program.session.listing.series
+    program.flow.open_series(second)
+    qtbot.waitUntil(lambda: program.session.scan.series is second, timeout=TIMEOUT_MS)
+    fake.refine_gate.set()
+    program.flow.open_series(first)
+    qtbot.waitUntil(lambda: program.session.scan.series is first and finished(program), timeout=TIMEOUT_MS)
+    here = [z for z in fake.refined if z < SLICES]
+    assert set(range(SLICES)) - set(TUMOUR) <= set(here)
+
+
 def test_closing_in_the_middle_ends_every_thread_and_frees_the_models(qtbot: Any, program: Program, fake: FakeBackend) -> None:
     fake.gate.clear()
     program.flow.open_path(SCAN)
