@@ -18,8 +18,10 @@ import numpy as np
 from ..errors import ReadError
 from ..imaging.volume import Volume, Window
 from . import gzipped
-from .dicom_headers import Fields, Frame, NotAnImage, library_errors, open_stream, read_file
-from .dicom_order import Stack, make_stack, stacks
+from .dicom_fields import Fields, library_errors, open_stream
+from .dicom_groups import groups_of
+from .dicom_headers import Frame, NotAnImage, read_file
+from .dicom_order import Stack, make_stack
 from .dicom_pixels import Unreadable, Values, forget_file, padding_of, read_frame, turned_window, values_of
 from .sequence import guess_sequence
 from .series import Ignored, Progress, Series, count, natural, relative_name, safe_name, slice_stems
@@ -48,7 +50,8 @@ class DicomReader:
                 frames += read_file(path)
             except NotAnImage as error:
                 ignored.append(Ignored(relative_name(root, path), str(error)))
-        found, left = stacks(frames)
+        groups, left = groups_of(frames)
+        found = [make_stack(group.frames, group.split_by, group.labels) for group in groups]
         used = {frame.file.path for stack in found for frame in stack.frames}
         reasons = {row.frame.file.path: row.why for row in left if row.frame.file.path not in used}
         ignored += [Ignored(relative_name(root, path), why) for path, why in reasons.items()]

@@ -1,106 +1,29 @@
-"""What a DICOM file says about itself, read once, as far as the pixels and no further. No identity attribute is ever asked for."""
+"""What a DICOM file says about itself, read once, as far as the pixels and no further: the file, and each of its frames."""
 
 from __future__ import annotations
 
 import io
 import math
-import mmap
 import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from . import gzipped
+from .dicom_fields import MOSAIC_TAG, Fields, library_errors, open_stream, tags
+from .dicom_storage import Pixels, deflated_pixels, pixels_at
 from .sequence import Timing
+from .series import natural_path
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-
-_MOST_INFLATED_BYTES = 1 << 30
-_SMALL_RATIO = 4096
-_SMALL_BYTES = 16 << 20
 _FAR_MM = 1e6
-
-
-@cache
-def library_errors() -> tuple[type[Exception], ...]:
-    """What pydicom and its decoders raise on damaged files."""
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
-    return (*_ERRORS, BytesLengthException, InvalidDicomError)
 
 
 class NotAnImage(Exception):
     """The file holds nothing to show; the message is a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How the pixels of one file are stored.
-
-    Attributes:
-        syntax: UID of the transfer syntax.
-        keyword: of the element that holds them.
-        offset: of the first byte of an uncompressed file's pixels, or -1 where a decoder is needed.
-        big_endian: byte order of uncompressed pixels.
-        padding: (lowest, highest) stored value that stands for no tissue, or None.
-    """
-
-    syntax: str
-    keyword: str
-    offset: int
-    big_endian: bool
-    rows: int
-    columns: int
-    samples: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-    photometric: str
-    frames: int
-    padding: tuple[int, int] | None
-    lookup: bool
-    zipped: bool
-
-    @property
-    def frame_bytes(self) -> int:
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
-
-    @property
-    def colour(self) -> bool:
-        return self.samples == 3 or self.photometric == "PALETTE COLOR"
-
-    @property
-    def inverted(self) -> bool:
-        return self.photometric == "MONOCHROME1"
-
-    @property
-    def floating(self) -> bool:
-        return self.keyword != "PixelData"
-
-    @property
-    def stored_range(self) -> tuple[int, int]:
-        """The lowest and highest stored value that the bits can hold."""
-        return (-(1 << self.bits_stored - 1), (1 << self.bits_stored - 1) - 1) if self.signed else (0, (1 << self.bits_stored) - 1)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -152,146 +75,32 @@ class Frame:
     stack: str
     splits: dict[str, str] = field(default_factory=dict)
 
-
-# --- raw values ----------------------------------------------------------------------------------------------------------------------------
-
-
-class Fields:
-    """The values of one data set or sequence item as text and numbers; what is missing or senseless reads as None or "".
-
-    They are taken from the raw bytes: pydicom's own conversion takes most of the time and quotes values in its warnings.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-
-    def _raw(self, keyword: str) -> object:
-        from pydicom.datadict import tag_for_keyword
-
-        tag = tag_for_keyword(keyword)
-        if tag is None or tag not in self.dataset:
-            return None
-        return getattr(self.dataset.get_item(tag), "value", None)
-
-    def strings(self, keyword: str) -> list[str]:
-        value = self._raw(keyword)
-        if isinstance(value, bytes):
-            return [part.strip(" \0") for part in value.decode("latin-1").split("\\")]
-        if value is None:
-            return []
-        many = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
-        return [str(part).strip(" \0") for part in many]  # type: ignore[attr-defined]
-
-    def string(self, keyword: str) -> str:
-        return (self.strings(keyword) or [""])[0]
-
-    def text(self, keyword: str) -> str:
-        """Free text in the file's own character set, in one line."""
-        from pydicom.charset import decode_bytes
-
-        value = self._raw(keyword)
-        if isinstance(value, bytes):
-            try:
-                return _one_line(decode_bytes(value, _encodings(self.dataset), {0x0A, 0x0C, 0x0D, 0x09}))
-            except (LookupError, ValueError, TypeError):
-                return _one_line(value.decode("latin-1"))
-        return _one_line(str(value or ""))
-
-    def numbers(self, keyword: str) -> list[float]:
-        try:
-            numbers = [float(part) for part in self.strings(keyword) if part]
-        except ValueError:
-            return []
-        return numbers if all(math.isfinite(number) for number in numbers) else []
-
-    def number(self, keyword: str) -> float | None:
-        return next(iter(self.numbers(keyword)), None)
-
-    def whole(self, keyword: str) -> int | None:
-        number = self.number(keyword)
-        return int(number) if number is not None and abs(number) < 1e15 else None
-
-    def short(self, keyword: str, *, signed: bool = False) -> int | None:
-        """A 16-bit number, whatever the file calls its type."""
-        value = self._raw(keyword)
-        if isinstance(value, bytes):
-            if len(value) < 2:
-                return None
-            return int(struct.unpack(("<" if self._little else ">") + ("h" if signed else "H"), value[:2])[0])
-        return int(value) if isinstance(value, int) else None
-
-    def double(self, keyword: str) -> float | None:
-        value = self._raw(keyword)
-        if isinstance(value, bytes):
-            if len(value) < 8:
-                return None
-            value = struct.unpack(("<" if self._little else ">") + "d", value[:8])[0]
-        return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-    def items(self, keyword: str) -> list[Fields]:
-        """The items of a sequence."""
-        try:
-            value = getattr(self.dataset, keyword, None)
-        except library_errors():
-            return []
-        return [Fields(item) for item in value] if value is not None and hasattr(value, "__iter__") and not isinstance(value, (str, bytes)) else []
-
-    def item(self, keyword: str) -> Fields | None:
-        return next(iter(self.items(keyword)), None)
+    @property
+    def placed(self) -> bool:
+        """Whether the file says where the frame lies in space."""
+        return self.position is not None and self.orientation is not None
 
     @property
-    def _little(self) -> bool:
-        return self.dataset.original_encoding[1] is not False
+    def normal(self) -> tuple[float, float, float]:
+        """The direction in which slices are stacked, LPS; of a placed frame."""
+        assert self.orientation is not None
+        (a, b, c), (d, e, f) = self.orientation[:3], self.orientation[3:]
+        return b * f - c * e, c * d - a * f, a * e - b * d
 
+    @property
+    def along_mm(self) -> float:
+        """Where a placed frame lies along its own normal."""
+        assert self.position is not None
+        return sum(p * n for p, n in zip(self.position, self.normal, strict=True))
 
-def _one_line(text: str) -> str:
-    return " ".join(text.replace("\0", " ").split())
-
-
-def _encodings(dataset: Dataset) -> list[str]:
-    encodings = getattr(dataset, "_character_set", None) or ["iso8859"]
-    return [encodings] if isinstance(encodings, str) else list(encodings)
+    @property
+    def taken_order(self) -> tuple:
+        """The order in which frames were taken, as far as their numbers say; never equal for two frames."""
+        number = self.file.instance_number
+        return number is None, number or 0, self.index, natural_path(self.file.path)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------------------------
-
-_KEYWORDS = """
-SpecificCharacterSet SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID SeriesNumber InstanceNumber SeriesDescription ProtocolName
-Modality ImageType ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness SpacingBetweenSlices FrameOfReferenceUID
-Rows Columns SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation PhotometricInterpretation NumberOfFrames
-RescaleSlope RescaleIntercept WindowCenter WindowWidth VOILUTFunction VOILUTSequence ModalityLUTSequence PixelPaddingValue
-PixelPaddingRangeLimit LossyImageCompression LossyImageCompressionRatio RepetitionTime EchoTime InversionTime FlipAngle EchoNumbers EchoTrainLength
-AcquisitionNumber TemporalPositionIdentifier TriggerTime DiffusionBValue AcquisitionTime ContentTime MagneticFieldStrength Manufacturer
-ManufacturerModelName SequenceName ScanningSequence MRAcquisitionType ContrastBolusAgent AcquisitionMatrix BodyPartExamined
-SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence PulseSequenceName DirectoryRecordSequence
-""".split()  # noqa: SIM905 - sixty lines of quotation marks read worse
-_MOSAIC_TAG = 0x0019100A
-_PIXEL_KEYWORDS = {0x0010: "PixelData", 0x0009: "DoubleFloatPixelData", 0x0008: "FloatPixelData"}
-
-
-def tags() -> list[int]:
-    """The tags that a listing reads."""
-    from pydicom.datadict import tag_for_keyword
-
-    return [tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None] + [_MOSAIC_TAG]
-
-
-def open_stream(path: Path) -> BinaryIO:
-    """A file's content to read and seek in, inflated where it is gzipped; no read is longer than what is left of it.
-
-    Raises:
-        OSError: from the file.
-        gzipped.Damaged: where a gzip stream breaks.
-    """
-    with open(path, "rb") as stream:
-        if stream.read(2) == gzipped.MAGIC:
-            content = bytearray()
-            for piece in gzipped.inflate(path):
-                content += piece
-                if len(content) > _MOST_INFLATED_BYTES:
-                    raise gzipped.Damaged("it inflates to more than 1 GB")
-            return io.BytesIO(bytes(content))
-        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)  # type: ignore[return-value]
 
 
 def read_file(path: Path) -> list[Frame]:
@@ -318,11 +127,11 @@ def _read(path: Path, stream: BinaryIO) -> list[Frame]:
     dataset = dcmread(stream, stop_before_pixels=True, specific_tags=tags(), force=True)
     syntax = _syntax(dataset)
     fields = Fields(dataset)
-    if syntax == DeflatedExplicitVRLittleEndian:
-        pixels = _deflated_pixels(stream, fields, size)
-    else:
-        pixels = _pixels(stream, fields, syntax, size, zipped=zipped)
-    refusal = _no_scan(fields) if not isinstance(pixels, str) or fields.short("Rows") else None
+    deflated = syntax == DeflatedExplicitVRLittleEndian
+    pixels = deflated_pixels(stream, fields) if deflated else pixels_at(stream, fields, syntax, size, zipped=zipped)
+    if pixels is None:
+        raise NotAnImage(_why_no_pixels(fields))
+    refusal = _no_scan(fields)
     if refusal or isinstance(pixels, str):
         raise NotAnImage(refusal or str(pixels))
     file = _file(path, fields, pixels)
@@ -385,134 +194,6 @@ def _why_no_pixels(fields: Fields) -> str:
     if not len(dataset) and getattr(dataset, "preamble", None) is None:
         return "It is no DICOM file."
     return "It holds no image that is described in public DICOM attributes."
-
-
-def _pixels(stream: BinaryIO, fields: Fields, syntax: str, size: int, *, zipped: bool) -> Pixels | str:
-    """How the pixels are stored, or a sentence that says why there are none to show.
-
-    The stream stands where the pixel element begins, or at its end.
-    """
-    dataset = fields.dataset
-    implicit, little = dataset.original_encoding
-    order = "<" if little is not False else ">"
-    head = stream.read(12)
-    if len(head) < 8:
-        return _why_no_pixels(fields)
-    group, element = struct.unpack(order + "HH", head[:4])
-    if group != 0x7FE0 or element not in _PIXEL_KEYWORDS:
-        return _why_no_pixels(fields)
-    start = stream.tell()
-    if implicit:
-        length, start = struct.unpack(order + "I", head[4:8])[0], start - len(head) + 8
-    elif len(head) == 12:
-        length = struct.unpack(order + "I", head[8:12])[0]
-    else:
-        return "It is cut short before its pixels."
-    return _described(fields, syntax, _PIXEL_KEYWORDS[element], start, length, size, big=order == ">", zipped=zipped, stream=stream)
-
-
-def _deflated_pixels(stream: BinaryIO, fields: Fields, size: int) -> Pixels | str:
-    from pydicom import dcmread
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
-    stream.seek(0)
-    whole = dcmread(stream, specific_tags=[0x7FE00010], force=True)
-    data = whole.get("PixelData")
-    if not isinstance(data, bytes):
-        return _why_no_pixels(fields)
-    syntax = str(DeflatedExplicitVRLittleEndian)
-    return _described(fields, syntax, "PixelData", -1, len(data), len(data), big=False, zipped=False, stream=None)
-
-
-def _described(
-    fields: Fields, syntax: str, keyword: str, start: int, length: int, size: int, *, big: bool, zipped: bool, stream: BinaryIO | None
-) -> Pixels | str:
-    rows, columns = fields.short("Rows"), fields.short("Columns")
-    if not rows or not columns:
-        return "It has pixels, but does not say how many rows and columns."
-    allocated = fields.short("BitsAllocated") or (16 if keyword == "PixelData" else 64 if keyword.startswith("Double") else 32)
-    if keyword != "PixelData" and allocated != (32 if keyword == "FloatPixelData" else 64):
-        return f"Its pixels are floats of {allocated} bits, which DICOM does not define."
-    if keyword == "PixelData" and allocated not in (8, 16, 32):
-        return f"Its pixels have {allocated} bits each, which cannot be shown."
-    stored = fields.short("BitsStored") or allocated
-    high = fields.short("HighBit")
-    stored = stored if 1 <= stored <= allocated else allocated
-    high = high if high is not None and stored - 1 <= high < allocated else stored - 1
-    samples = fields.short("SamplesPerPixel") or 1
-    if samples not in (1, 3):
-        return f"Its pixels have {samples} colours each, which cannot be shown."
-    signed = fields.short("PixelRepresentation") == 1
-    frames = fields.whole("NumberOfFrames") or 1
-    native = keyword != "PixelData" or not is_compressed(syntax)
-    photometric = fields.string("PhotometricInterpretation").upper() or ("RGB" if samples == 3 else "MONOCHROME2")
-    direct = native and start >= 0 and samples == 1 and photometric != "PALETTE COLOR"
-    low = fields.short("PixelPaddingValue", signed=signed)
-    other = fields.short("PixelPaddingRangeLimit", signed=signed)
-    padding = (
-        None if low is None or keyword != "PixelData" else (min(low, low if other is None else other), max(low, low if other is None else other))
-    )
-    pixels = Pixels(
-        syntax=syntax,
-        keyword=keyword,
-        offset=start if direct else -1,
-        big_endian=big,
-        rows=rows,
-        columns=columns,
-        samples=samples,
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=high,
-        signed=signed,
-        photometric=photometric,
-        frames=frames,
-        padding=padding,
-        lookup=fields.item("ModalityLUTSequence") is not None,
-        zipped=zipped,
-    )
-    return _size_refusal(pixels, start, length, size, stream, native=native) or pixels
-
-
-def _size_refusal(pixels: Pixels, start: int, length: int, size: int, stream: BinaryIO | None, *, native: bool) -> str | None:
-    """Why a header's numbers cannot be true of a file of this size, or None."""
-    shape = f"{pixels.columns} x {pixels.rows} pixels" + (f" in {pixels.frames:,} frames" if pixels.frames != 1 else "")
-    if pixels.frames < 1:
-        return f"It announces {pixels.frames} frames."
-    if native:
-        needed = pixels.frame_bytes * pixels.frames
-        if pixels.photometric == "YBR_FULL_422":
-            needed = needed * 2 // 3
-        available = min(length, size - max(start, 0)) if length != 0xFFFFFFFF else size - max(start, 0)
-        if available < needed:
-            return f"It is cut short: {max(available, 0):,} of the {needed:,} bytes of {shape}."
-        return None
-    available = size - start
-    if pixels.frame_bytes * pixels.frames > max(_SMALL_BYTES, _SMALL_RATIO * available):
-        return f"It announces {shape}, but holds only {available:,} bytes."
-    if pixels.frames > 1 and stream is not None and (fragments := _count_fragments(stream, start, size, pixels.frames)) < pixels.frames:
-        return f"It is cut short: {fragments:,} of {pixels.frames:,} frames."
-    return None
-
-
-def _count_fragments(stream: BinaryIO, start: int, size: int, most: int) -> int:
-    """How many pieces the compressed pixels come in, without the offset table; counted no further than `most`."""
-    position, count = start, -1
-    while count < most and position + 8 <= size:
-        stream.seek(position)
-        group, element, length = struct.unpack("<HHI", stream.read(8))
-        if (group, element) != (0xFFFE, 0xE000) or position + 8 + length > size:
-            break
-        count += 1
-        position += 8 + length
-    return max(count, 0)
-
-
-def is_compressed(syntax: str) -> bool:
-    """Whether pixels of this transfer syntax need a decoder; True for syntaxes that nobody knows."""
-    from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-
-    native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, "1.2.840.113619.5.2")
-    return syntax not in native
 
 
 # --- one file ------------------------------------------------------------------------------------------------------------------------------
@@ -591,18 +272,18 @@ def _is_mosaic(fields: Fields, pixels: Pixels, image_type: Sequence[str], *, enh
 
 def _tiles(fields: Fields) -> int | None:
     """Siemens' own count of the slices in a mosaic."""
-    if _MOSAIC_TAG not in fields.dataset:
+    if MOSAIC_TAG not in fields.dataset:
         return None
-    value = getattr(fields.dataset.get_item(_MOSAIC_TAG), "value", None)
+    value = getattr(fields.dataset.get_item(MOSAIC_TAG), "value", None)
     if isinstance(value, bytes):
         return int(struct.unpack("<H", value)[0]) if len(value) == 2 else None
     return int(value) if isinstance(value, int) else None
 
 
 def _matrix(fields: Fields) -> list[int]:
-    value = fields._raw("AcquisitionMatrix")
+    value = fields.raw("AcquisitionMatrix")
     if isinstance(value, bytes) and len(value) == 8:
-        return list(struct.unpack(("<" if fields._little else ">") + "4H", value))
+        return list(struct.unpack(("<" if fields.little else ">") + "4H", value))
     return []
 
 
@@ -616,9 +297,9 @@ def _timing(fields: Fields, shared: Fields | None, frame: Fields | None) -> Timi
         if (item := groups.item("MREchoSequence")) is not None:
             te = item.double("EffectiveEchoTime") or te
         if (item := groups.item("MRModifierSequence")) is not None:
-            times = item._raw("InversionTimes")
+            times = item.raw("InversionTimes")
             if isinstance(times, bytes) and len(times) >= 8:
-                ti = struct.unpack(("<" if item._little else ">") + "d", times[:8])[0] or ti
+                ti = struct.unpack(("<" if item.little else ">") + "d", times[:8])[0] or ti
     return Timing(tr, te, ti, contrast=bool(fields.string("ContrastBolusAgent")))
 
 
@@ -695,10 +376,10 @@ def _window(fields: Fields) -> tuple[float, float] | None:
     table = fields.item("VOILUTSequence")
     if table is None:
         return None
-    value = table._raw("LUTDescriptor")
+    value = table.raw("LUTDescriptor")
     if not isinstance(value, bytes) or len(value) != 6:
         return None
-    order = "<" if table._little else ">"
+    order = "<" if table.little else ">"
     entries, first, _ = struct.unpack(order + "HhH", value)
     return (float(first), float(first + (entries or 65536) - 1)) if entries != 1 else None
 
@@ -729,9 +410,9 @@ def _splits(file: DicomFile, fields: Fields, content: Fields | None, shared: Fie
 
 
 def _long(fields: Fields, keyword: str) -> int | None:
-    value = fields._raw(keyword)
+    value = fields.raw(keyword)
     if isinstance(value, bytes) and len(value) >= 4:
-        return int(struct.unpack(("<" if fields._little else ">") + "I", value[:4])[0])
+        return int(struct.unpack(("<" if fields.little else ">") + "I", value[:4])[0])
     return None
 
 

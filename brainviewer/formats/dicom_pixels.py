@@ -13,7 +13,9 @@ import numpy as np
 
 from . import gzipped
 from .dicom_codecs import DECODER_DEPENDENCIES, JPEG_LS, LABEL, add_codecs, is_available
-from .dicom_headers import Frame, Pixels, is_compressed, library_errors, open_stream
+from .dicom_fields import library_errors, open_stream
+from .dicom_headers import Frame
+from .dicom_storage import Pixels, is_compressed
 from .series import reason
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ MOST_VOLUMES_LISTED = 16
 """Of a file with more volumes (a time series) only the first is listed."""
 
 _PIECE_BYTES = 1 << 22
+_READ_AT_ONCE = 4
 _MASK_WORD = re.compile(r"(seg(mentation)?|mask|label|lesion_?map)(s|tr|ts){0,2}(?![a-z])", re.IGNORECASE)
 _BRAIN_WORD = re.compile(r"(brain|bet|skull|head)[-_. ]?mask", re.IGNORECASE)
 _MOST_LABELS = 16
@@ -165,21 +168,15 @@ def _masks(files: list[NiftiFile]) -> dict[int, NiftiFile]:
     """For each image (by `id`) the mask that belongs to it: same grid, few labels, a name that says so and begins like the image's."""
     candidates = [file for file in files if _may_be_mask(file)]
     images = [file for file in files if not any(file is mask for mask in candidates)]
-    checked: dict[int, bool] = {}
-    result: dict[int, NiftiFile] = {}
-    for image in images:
-        best, best_rank = None, -1
-        for mask in candidates:
-            rank = _kinship(image, mask)
-            if rank <= best_rank or not _same_grid(image.header, mask.header):
-                continue
-            if id(mask) not in checked:
-                checked[id(mask)] = _few_labels(mask)
-            if checked[id(mask)]:
-                best, best_rank = mask, rank
-        if best is not None:
-            result[id(image)] = best
-    return result
+    related = [(image, mask, rank) for image, mask, rank in _related(images, candidates) if _same_grid(image.header, mask.header)]
+    asked = list({id(mask): mask for _, mask, _ in related}.values())
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        is_mask = dict(zip(map(id, asked), pool.map(_few_labels, asked), strict=True))
+    best: dict[int, tuple[int, NiftiFile]] = {}
+    for image, mask, rank in related:
+        if is_mask[id(mask)] and rank > best.get(id(image), (-1, mask))[0]:
+            best[id(image)] = rank, mask
+    return {image: mask for image, (_, mask) in best.items()}
 
 
 def _may_be_mask(file: NiftiFile) -> bool:
@@ -188,17 +185,37 @@ def _may_be_mask(file: NiftiFile) -> bool:
     return bool(named) and not _BRAIN_WORD.search(stem) and not file.header.colour and file.header.volumes == 1
 
 
-def _kinship(image: NiftiFile, mask: NiftiFile) -> int:
-    """How surely a mask is an image's, by their names alone; -1 if it is not."""
-    image_stem, mask_stem = stem_of(image.path.name).casefold(), stem_of(mask.path.name).casefold()
-    beside = image.path.parent == mask.path.parent
-    if not beside and image.path.parent.parent != mask.path.parent.parent:
-        return -1
-    base = re.sub(r"[-_. ]+", "_", _MASK_WORD.sub("", mask_stem)).strip("_")
-    same = re.sub(r"[-_. ]+", "_", image_stem)
-    if same == base or same.startswith(base + "_") or (base.startswith(same + "_")):
-        return 1 + len(base) if base else 0
-    return 0 if beside and not base else -1
+def _related(images: list[NiftiFile], masks: list[NiftiFile]) -> Iterator[tuple[NiftiFile, NiftiFile, int]]:
+    """Images and masks that belong together by their names and folders alone, and how surely: the longer the shared name, the surer.
+
+    A mask's name without the word that makes it one begins like the image's, or the image's like it; a bare word ("seg") goes with all images
+    of its folder. Both lie in one folder, or in two folders side by side.
+    """
+    by_base: dict[str, list[NiftiFile]] = defaultdict(list)
+    by_beginning: dict[str, list[NiftiFile]] = defaultdict(list)
+    for mask in masks:
+        base = _plain_name(_MASK_WORD.sub("", stem_of(mask.path.name)))
+        by_base[base].append(mask)
+        for beginning in _beginnings(base)[:-1]:
+            by_beginning[beginning].append(mask)
+    for image in images:
+        name = _plain_name(stem_of(image.path.name))
+        found = [(mask, 1 + len(base)) for base in _beginnings(name) for mask in by_base.get(base, ())]
+        found += [(mask, 1 + len(name)) for mask in by_beginning.get(name, ())]
+        found += [(mask, 0) for mask in by_base.get("", ()) if mask.path.parent == image.path.parent]
+        for mask, rank in found:
+            if mask.path.parent == image.path.parent or mask.path.parent.parent == image.path.parent.parent:
+                yield image, mask, rank
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[-_. ]+", "_", name.casefold()).strip("_")
+
+
+def _beginnings(name: str) -> list[str]:
+    """`a`, `a_b`, `a_b_c` of `a_b_c`; none of an empty name."""
+    parts = name.split("_")
+    return ["_".join(parts[: number + 1]) for number in range(len(parts))] if name else []
 
 
 def _same_grid(image: NiftiHeader, mask: NiftiHeader) -> bool:
