@@ -41,7 +41,6 @@ MENUS: tuple[tuple[str, tuple[Command | None, ...]], ...] = (
             Command("openFolderAction", "Open f&older…", ("Ctrl+O",), "Open a folder of slices, or of patients"),
             Command("openFileAction", "Open &file…", ("Ctrl+Shift+O",), "Open one file: TIFF, DICOM, NIfTI or a picture"),
             Command("recentMenu", "&Recent"),
-            Command("openSampleAction", "Open &sample scan", (), "Open the scan that comes with the program"),
             SEPARATOR,
             Command("exportAction", "&Export pictures…", ("Ctrl+E",), "Write this slice or all slices with their overlay as PNG"),
             SEPARATOR,
@@ -97,6 +96,7 @@ MENUS: tuple[tuple[str, tuple[Command | None, ...]], ...] = (
         QT_TRANSLATE_NOOP("commands", "&Help"),
         (
             Command("keysAction", "All &keys", ("F1",), "Every key and what the mouse does"),
+            Command("openSampleAction", "Open &sample scan", (), "Open the scan that comes with the program"),
             Command("logAction", "Show the &log", (), "Open the folder of the log file"),
             Command("aboutAction", "&About brainviewer"),
         ),

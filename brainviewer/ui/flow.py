@@ -209,12 +209,15 @@ class Flow(QObject):
 
     @Slot()
     def cancel(self) -> bool:
-        """Stops what is waited for; whether there was anything. What is finished stays."""
-        if not self._busy and not self.analysing:
+        """Stops what is waited for most, the one that `busy` names; whether there was anything. What is finished stays."""
+        if self._open_ticket in self._busy:
+            self._loader.cancel(self._open_ticket)
+        elif self._export_ticket in self._busy:
+            self._writer.cancel(self._export_ticket)
+        elif self.analysing or self._refine_ticket in self._busy:
+            self._analyst.cancel()
+        else:
             return False
-        self._loader.cancel(self._open_ticket)
-        self._writer.cancel()
-        self._analyst.cancel()
         return True
 
     @property

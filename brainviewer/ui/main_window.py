@@ -446,7 +446,7 @@ class MainWindow(QMainWindow):
 
     @Slot(object)
     def _on_path_opened(self, path: Path) -> None:
-        if path != paths.resource("sample"):
+        if path.absolute() != paths.resource("sample").absolute():
             self._keep(self._settings.with_recent(path))
             self._show_recents()
 

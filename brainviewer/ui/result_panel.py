@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..imaging.prediction import OverlayStyle
 from . import measures, palette
@@ -54,9 +54,7 @@ class ResultPanel(QWidget):
         column.setContentsMargins(2 * GRID_PX, GRID_PX // 2, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(GRID_PX // 2)
         column.addWidget(self.verdict)
-        column.addWidget(self.size)
-        column.addWidget(self.button)
-        column.addSpacing(GRID_PX)
+        column.addWidget(self._below_the_verdict())
         column.addWidget(heading(self.tr("This slice"), self))
         column.addWidget(self.slice_verdict)
         column.addWidget(self.slice_facts)
@@ -70,15 +68,22 @@ class ResultPanel(QWidget):
 
     def _reserve(self) -> None:
         """Room for the longest words of each state."""
-        self.verdict.setMinimumHeight(2 * self.verdict.fontMetrics().lineSpacing())
-        self.verdict.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.size.setMinimumHeight(3 * self.size.fontMetrics().lineSpacing())
-        self.size.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.slice_facts.setMinimumHeight(2 * self.slice_facts.fontMetrics().lineSpacing())
-        self.slice_facts.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        policy = QSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
-        policy.setRetainSizeWhenHidden(True)
-        self.button.setSizePolicy(policy)
+        for label, lines in ((self.verdict, 2), (self.slice_facts, 2)):
+            label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
+        for label in (self.verdict, self.size, self.slice_facts):
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+
+    def _below_the_verdict(self) -> QWidget:
+        """Three lines of size, or one line and the button: as high either way."""
+        place = QWidget(self)
+        place.setFixedHeight(3 * self.size.fontMetrics().lineSpacing() + 2 * GRID_PX)
+        column = QVBoxLayout(place)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID_PX)
+        column.addWidget(self.size)
+        column.addWidget(self.button)
+        column.addStretch()
+        return place
 
     @Slot(object)
     def _on_scan(self, changed: object) -> None:
@@ -89,6 +94,7 @@ class ResultPanel(QWidget):
             self._diameters = ""
         self.verdict.setText(measures.verdict_words(session))
         self.size.setText(self._size_words())
+        self.size.setToolTip(self.size.text() if session.volume is not None and session.volume.refusal else "")
         phase = session.analysis.phase
         refused = session.volume is not None and bool(session.volume.refusal)
         self.button.setVisible(session.scan is not None and not refused and phase in (Phase.NONE, Phase.STOPPED, Phase.FAILED))

@@ -160,6 +160,29 @@ def test_escape_stops_the_analysis(qtbot: Any, program: Program, fake: FakeBacke
     assert program.session.analysis.phase is Phase.STOPPED
 
 
+def test_escape_stops_one_thing_at_a_time(qtbot: Any, program: Program, fake: FakeBackend) -> None:
+    fake.gate.clear()
+    program.flow.open_path(SCAN)
+    qtbot.waitUntil(lambda: program.flow.analysing, timeout=TIMEOUT_MS)
+    reading = threading.Event()
+
+    def endless(progress: Any) -> Any:
+        reading.set()
+        while True:
+            progress(1, 2)
+
+    fake.listings[TWO] = [make_series(make_volume("endless"), endless)]
+    program.flow.open_path(TWO)
+    qtbot.waitUntil(reading.is_set, timeout=TIMEOUT_MS)
+    with qtbot.waitSignal(program.flow.open_failed, timeout=TIMEOUT_MS):
+        press(program.window, "Esc")
+    assert program.flow.analysing, "the analysis of the scan on screen goes on"
+    assert program.session.scan.series.key == "scan"
+    with qtbot.waitSignal(program.session.analysis_changed, timeout=TIMEOUT_MS):
+        press(program.window, "Esc")
+    assert program.session.analysis.phase is Phase.STOPPED
+
+
 def test_another_scan_drops_late_answers(qtbot: Any, program: Program, fake: FakeBackend) -> None:
     fake.gate.clear()
     fake.free = 3
