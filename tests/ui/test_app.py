@@ -1,0 +1,62 @@
+"""The program from its start to its end, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from brainviewer import settings as settings_store
+
+WATCH = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from brainviewer.ui.app import run
+
+app = QApplication([])
+
+def look():
+    for window in app.topLevelWidgets():
+        if window.objectName() == "mainWindow" and window.messages.isVisible():
+            print(window.messages.sentence.text())
+            window.close()
+
+timer = QTimer()
+timer.timeout.connect(look)
+timer.start(20)
+sys.exit(run([Path(word) for word in sys.argv[1:]]))
+"""
+
+
+def start(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", WATCH, *words], capture_output=True, text=True, timeout=120, check=False, env={**os.environ})
+
+
+def test_a_path_that_is_not_there(home: Path) -> None:
+    done = start(str(home / "missing"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith(f'"{home / "missing"}" does not exist')
+    assert "QThread" not in done.stderr
+    assert "brainviewer" in (home / "logs" / "brainviewer.log").read_text()
+    assert settings_store.load().window_geometry
+
+
+def test_settings_that_cannot_be_read_or_written(home: Path) -> None:
+    (home / "settings.json").mkdir()
+    done = start(str(home / "missing"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "does not exist" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file in place of the folder behaves otherwise there")
+def test_a_home_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BRAINVIEWER_HOME", str(tmp_path / "file"))
+    done = start(str(tmp_path / "missing"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "does not exist" in done.stdout
