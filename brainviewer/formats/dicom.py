@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ReadError
+from ..imaging.orientation import plane_refusal
 from ..imaging.volume import Volume, Window
 from . import gzipped
 from .dicom_fields import Fields, library_errors, open_stream
@@ -182,12 +183,13 @@ def _pixel_notes(stack: Stack) -> list[str]:
 
 
 def _refusal(stack: Stack) -> str:
+    """Why the scan must not be analysed, or ""."""
     file = stack.frames[0].file
     if file.mosaic:
         return "The pictures are mosaics of many slices, not slices; export the series as single slices or enhanced DICOM to analyse it."
     if file.pixels.colour:
         return "The pictures are in colour; the models know grey MRI slices only."
-    return ""
+    return plane_refusal(stack.arrangement.plane)
 
 
 # --- pixels --------------------------------------------------------------------------------------------------------------------------------

@@ -155,8 +155,13 @@ def _split_by(name: str, frames: list[Frame], labels: list[str]) -> list[tuple[l
         # Without positions only what is never different within a volume may split.
         return pieces if name in _STRONG and all(len(group) > 1 for group in groups.values()) else whole
     overlap = _overlaps(frames)
-    if name in _STRONG:
-        return pieces if overlap or min(map(len, groups.values())) > 1 else whole
+    if name == "echo" and min(map(len, groups.values())) > 1:
+        return pieces
+    if name in _STRONG and not overlap:
+        # Some scanners write slightly different times into the slices of one volume: together these are evenly spaced.
+        return pieces if min(map(len, groups.values())) > 1 and not _even(frames) else whole
+    if overlap and name in _STRONG:
+        return pieces
     if overlap:
         return pieces if sum(_overlaps(group) for group in groups.values()) < overlap else whole
     if name == "acquisition" and min(map(len, groups.values())) > 1 and not _even(frames) and all(_even(group) for group in groups.values()):

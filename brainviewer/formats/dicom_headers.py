@@ -14,7 +14,7 @@ from . import gzipped
 from .dicom_fields import MOSAIC_TAG, Fields, library_errors, open_stream, tags
 from .dicom_storage import Pixels, deflated_pixels, pixels_at
 from .sequence import Timing
-from .series import natural_path
+from .series import natural_path, reason
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -114,6 +114,8 @@ def read_file(path: Path) -> list[Frame]:
             return _read(path, stream)
     except gzipped.Damaged as error:
         raise NotAnImage(f"It could not be read: {error}.") from error
+    except OSError as error:
+        raise NotAnImage(f"It cannot be read: {reason(error)}.") from error
     except library_errors() as error:
         raise NotAnImage("Its DICOM header is damaged, or the file is cut short.") from error
 

@@ -46,7 +46,8 @@ class Stack:
 
 def make_stack(frames: Sequence[Frame], split_by: str = "", labels: Sequence[str] = ()) -> Stack:
     """Orders the frames of one volume and places them in space."""
-    notes = [f"The series holds several volumes; this one is told apart by its {listed(list(labels))}."] if labels else []
+    marks = [f"{label} {value}" if (value := frames[0].splits.get(label)) else label for label in labels]
+    notes = [f"The series holds several volumes; this one is told apart by its {listed(marks)}."] if marks else []
     if not frames[0].placed:
         return _unplaced(frames, split_by, notes)
     ordered = sorted(frames, key=lambda frame: (frame.along_mm, frame.taken_order))
@@ -117,13 +118,18 @@ def stored_affine(ordered: Sequence[Frame]) -> np.ndarray | None:
 def _step_share(ordered: Sequence[Frame]) -> float:
     """One step as a part of the way from the first slice to the last."""
     steps = np.diff([frame.along_mm for frame in ordered])
-    step, total = float(np.median(steps)), float(steps.sum())
+    step, total = _usual(steps), float(steps.sum())
     return step / total if _gaps(steps).size else 1 / len(steps)
+
+
+def _usual(steps: np.ndarray) -> float:
+    """The step that most slices keep; of two, the smaller."""
+    return float(np.sort(steps)[(len(steps) - 1) // 2])
 
 
 def _gaps(steps: np.ndarray) -> np.ndarray:
     """Indices of the steps that are a whole number of times too wide, if all others are even; else none."""
-    step = float(np.median(steps))
+    step = _usual(steps)
     multiples = np.round(steps / step)
     even = np.abs(steps - multiples * step).max() <= max(2 * UNEVEN * step, SAME_PLACE_MM)
     return np.flatnonzero(multiples >= 2) if even else np.empty(0, np.int64)
@@ -145,7 +151,7 @@ def _spacing_notes(ordered: Sequence[Frame], *, flipped: bool, keeps: bool) -> l
         return []
     places = np.array([frame.along_mm for frame in ordered])
     steps = np.diff(places)
-    step = float(np.median(steps))
+    step = _usual(steps)
     notes = []
     if np.abs(steps - step).max() > max(UNEVEN * step, SAME_PLACE_MM):
         gaps = _gaps(steps)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ReadError
-from ..imaging.orientation import Arrangement, arrange
+from ..imaging.orientation import Arrangement, arrange, plane_refusal
 from ..imaging.volume import Volume
 from . import gzipped
 from .nifti_header import NiftiHeader, NotNifti, looks_like_nifti, read_header
@@ -272,6 +272,7 @@ def _open(
         notes=notes,
         facts=_facts(file.header),
         voxel_mm=arrangement.spacing if arrangement.affine is None else None,
+        refusal="The scan is in colour; the models know grey MRI slices only." if file.header.colour else plane_refusal(arrangement.plane),
     )
 
 

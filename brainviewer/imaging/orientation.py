@@ -195,10 +195,13 @@ def describe_grid(affine: np.ndarray, tilt: float = 0.0) -> list[str]:
     return []
 
 
+def plane_refusal(plane: str | None) -> str:
+    """Why slices of a plane must not be analysed, as a sentence, or ""."""
+    if plane in ("sagittal", "coronal"):
+        return f"The slices are {plane}; the models know axial slices only, so this series is shown but not analysed."
+    return ""
+
+
 def analysis_refusal(volume: Volume) -> str | None:
     """A sentence that says why the models must not be asked about a scan, or None where they may."""
-    if volume.refusal:
-        return volume.refusal
-    if volume.plane in ("sagittal", "coronal"):
-        return f"The slices are {volume.plane}; the models know axial slices only, so this series is shown but not analysed."
-    return None
+    return volume.refusal or plane_refusal(volume.plane) or None

@@ -145,7 +145,8 @@ def test_coarse_sagittal_slices_are_shown_and_not_analysed(tmp_path):
     volume = open_volume(series)
     assert (volume.plane, series.axes) == ("sagittal", "PIR")
     assert np.array_equal(volume.voxels[..., 0], head_scan())  # left to right: right-handed, as DICOM's own axes
-    assert "sagittal" in analysis_refusal(volume)
+    assert "sagittal" in volume.refusal
+    assert volume.refusal == analysis_refusal(volume)
     assert series.shape == (6, 20, 24)
 
 
@@ -208,6 +209,29 @@ def test_numbers_that_differ_from_slice_to_slice_do_not_tear_a_volume_apart(tmp_
 
     write_series(tmp_path, head_scan(), edit=edit)
     assert np.array_equal(opened(tmp_path).voxels[..., 0], head_scan())
+
+
+def test_echo_times_that_alternate_do_not_tear_a_volume_apart(tmp_path):
+    write_series(tmp_path, head_scan(), edit=lambda dataset, number: setattr(dataset, "EchoTime", 90 + (number % 2) / 10))
+    assert np.array_equal(opened(tmp_path).voxels[..., 0], head_scan())
+
+
+def test_of_a_long_time_series_the_first_volume_is_listed(tmp_path):
+    for time in range(18):
+        write_series(tmp_path / str(time), head_scan(2, 8, 8), numbers=[2 * time + 1, 2 * time + 2])
+    listing = scan(tmp_path)
+    assert len(listing.series) == 1
+    assert len(listing.ignored) == 34
+    assert "volume 2 of 18" in listing.ignored[0].why
+
+
+def test_two_slices_far_apart_after_a_gap(tmp_path):
+    paths = write_series(tmp_path, head_scan(5))
+    paths[2].unlink()
+    paths[3].unlink()
+    series = only(tmp_path)
+    assert "2 slices seem to be missing after slice 2" in series.notes[0]
+    assert series.spacing_mm[0] == pytest.approx(5)
 
 
 def test_keys_depend_on_nothing_but_the_series(tmp_path):

@@ -198,6 +198,7 @@ def test_oblique_sheared_and_other_units_are_said(tmp_path):
 def test_coarse_sagittal_files_are_shown_sagittal(tmp_path):
     series = only(save(tmp_path / "a.nii", head_scan(), np.array([[5, 0, 0, 0], [0, -1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])))
     assert (series.plane, series.shape, series.axes) == ("sagittal", (4, 7, 6), "RPS")
+    assert "sagittal" in open_volume(series).refusal
 
 
 def test_voxels_that_are_no_numbers_are_counted(tmp_path):
