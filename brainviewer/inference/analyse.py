@@ -13,7 +13,6 @@ from ..errors import RefusalError
 from ..imaging.prediction import Mask, Prediction, ScanResult
 from ..imaging.volume import Volume
 from . import preprocess
-from .engine import Engine
 from .fit import fit_note, fit_of
 from .load import Models
 from .postprocess import NETWORK_PIXELS, CleanUp, Decision, clean
@@ -50,6 +49,8 @@ def cleanup_of(models: Models) -> CleanUp:
 class Answers:
     """What the two networks say of the slices of one volume, as far as they were asked.
 
+    Each slice is a batch of its own: an answer that depended on its neighbours could differ between the window and the command line.
+
     Attributes:
         p: (Z,) the classifier's own probability of a tumour; 0 where it was not asked.
         features: for each classified slice z, (F,) float32.
@@ -60,7 +61,6 @@ class Answers:
     def __init__(self, volume: Volume, models: Models) -> None:
         self.volume, self.models = volume, models
         self.ranges = preprocess.intensity_ranges(volume.voxels)
-        self.mirror = bool(models.segment_bundle.details.get("mirror", False))
         self.p = np.zeros(len(volume))
         self.features: dict[int, np.ndarray] = {}
         self.maps: dict[int, np.ndarray] = {}
@@ -80,20 +80,9 @@ class Answers:
             return
         started = time.perf_counter()
         image = preprocess.to_network(self.volume[z], self.ranges, self.models.segment_bundle.size)
-        self.maps[z] = preprocess.to_slice(segment_once(self.models.segmenter, image, self.mirror), self.volume.shape[1:])
+        probability = self.models.segmenter(image[np.newaxis])["probability"][0, ..., 0]
+        self.maps[z] = preprocess.to_slice(probability, self.volume.shape[1:])
         self.seconds[z] += time.perf_counter() - started
-
-
-def segment_once(segmenter: Engine, image: np.ndarray, mirror: bool) -> np.ndarray:
-    """(S, S) float32 probability of a network input (S, S, 3); with `mirror` the mean of the slice and its left-right mirror image.
-
-    Each picture is a batch of its own: an answer that depended on the batch could differ between the window and the command line.
-    """
-    probability = segmenter(image[np.newaxis])["probability"][0, ..., 0]
-    if not mirror:
-        return probability
-    turned = segmenter(np.ascontiguousarray(image[np.newaxis, :, ::-1]))["probability"][0, :, ::-1, 0]
-    return (probability + turned) * np.float32(0.5)
 
 
 def analyse(

@@ -1,5 +1,5 @@
-"""What the two networks need besides weights, measured on validation patients: when the segmenter is asked, what is dropped of a mask, whether
-the mirror image helps, how both answers become one calibrated probability, and how far from the known a scan may lie."""
+"""What the two networks need besides weights, measured on validation patients: when the segmenter is asked, what is dropped of a mask, how
+both answers become one calibrated probability, and how far from the known a scan may lie."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from .robustness import robustness
 from .run import Run, write_atomic
 from .trainer import excluded
 
-CALIBRATION_SLICES = 200
+CALIBRATION_SLICES = 120
 CHECK_SLICES = 12
 KNOWN_SHARE = 95
 WORDS = "the brain MRI that the models were trained on (FLAIR, with or without T1, of adults with lower-grade glioma)"
@@ -90,27 +90,20 @@ def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Cal
     say("Looking at the validation patients")
     classify = choose_bundle(models_folder, "classify")
     volumes = volumes_of(data_folder, split["validation"])
-    seen, gate, rule, best, mirror = [], 0.0, None, -1.0, False
-    tried = {}
-    for with_mirror in (False, True):
-        write_details(models_folder, "segment", mirror=with_mirror)
-        models = load_models("onnx", "cpu", "float32", models_folder)
-        looked = calibrate.look(volumes, models)
-        models.close()
-        gate_here = calibrate.choose_gate(looked)
-        rule_here, score = calibrate.choose_clean_up(looked, gate_here, models.segment_bundle.threshold)
-        tried["mirror" if with_mirror else "plain"] = round(score, 4)
-        say(f"{'With' if with_mirror else 'Without'} the mirror image: validation Dice {score:.4f}, gate {gate_here}, {rule_here}")
-        if score > best + 0.003:  # twice the work must be worth it
-            seen, gate, rule, best, mirror = looked, gate_here, rule_here, score, with_mirror
-    assert rule is not None
-    decision = calibrate.fit_decision(seen, gate, rule, choose_bundle(models_folder, "segment").threshold)
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    seen = calibrate.look(volumes, models)
+    models.close()
+    threshold = models.segment_bundle.threshold
+    gate = calibrate.choose_gate(seen)
+    rule, dice = calibrate.choose_clean_up(seen, gate, threshold)
+    decision = calibrate.fit_decision(seen, gate, rule, threshold)
+    say(f"Validation Dice {dice:.4f}, gate {gate}, {rule}")
     say("Measuring what the classifier knows")
     known = calibrate.known_features(training_features(models_folder, data_folder, split["train"]))
     np.savez_compressed(classify.folder / "fit.npz", **known)  # type: ignore[arg-type]
     far = [scan_distance(distances(s.features, known["mean"], known["axes"], known["scale"], float(known["rest"]))) for s in seen]
     edge = float(np.percentile(far, KNOWN_SHARE))
-    write_details(models_folder, "segment", mirror=mirror, clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share}, tried=tried)
+    write_details(models_folder, "segment", clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share})
     write_details(
         models_folder,
         "classify",

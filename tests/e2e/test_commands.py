@@ -200,7 +200,7 @@ def test_selftest(run: Callable) -> None:
     document = json.loads(out)
     assert document["passed"], document
     assert code == 0
-    assert {check["name"] for check in document["checks"]} == {"sample scan", "onnx float32", "onnx int8", "tensorflow float32"}
+    assert {check["name"] for check in document["checks"]} == {"sample scan", "stored answer", "onnx float32", "onnx int8", "tensorflow float32"}
 
 
 def test_models(run: Callable) -> None:

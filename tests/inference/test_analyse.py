@@ -122,13 +122,6 @@ def test_each_network_gets_one_picture_at_a_time(volume: Volume, models: Models)
     assert set(models.segmenter.batches) == {1}
 
 
-def test_the_mirror_image_is_turned_back(volume: Volume, models: Models) -> None:
-    models.segment_bundle.details["mirror"] = True
-    mask = analyse(volume, models).mask(0.5, volume.shape)
-    assert mask[5, 120, 100]
-    assert mask.sum() == len(TUMOUR) * 40 * 40
-
-
 def test_outward() -> None:
     assert outward(2, 6) == [2, 3, 1, 4, 0, 5]
     assert outward(0, 1) == [0]
