@@ -148,8 +148,10 @@ class ResultPanel(QWidget):
         self.slice_verdict.setText(self.tr("Tumour") if prediction.tumour else self.tr("No tumour found"))
         facts = [self.tr("Probability {}").format(measures.probability_words(prediction.p_tumour))]
         pixels = measures.area_px(prediction, session.style.threshold)
-        if prediction.tumour and pixels is not None:
+        if prediction.tumour and pixels:
             facts[0] += self.tr(", area {}").format(measures.area_words(pixels, volume.spacing))
+        elif prediction.tumour and pixels == 0:
+            facts.append(self.tr("No pixel is above the threshold"))
         if prediction.provisional:
             facts.append(self.tr("Provisional"))
         self.slice_facts.setText("\n".join(facts))

@@ -427,6 +427,14 @@ def test_a_higher_threshold_never_finds_more(opened: Program) -> None:
     assert areas[0] > areas[-1]
 
 
+def test_a_mask_that_the_threshold_empties_is_said(opened: Program) -> None:
+    opened.session.set_slice(TUMOUR[0])
+    assert "area" in text(opened.window, "sliceFactsLabel")
+    child(opened.window, QSlider, "thresholdSlider").setValue(100)
+    assert text(opened.window, "sliceVerdictLabel") == "Tumour"
+    assert "No pixel is above the threshold" in text(opened.window, "sliceFactsLabel")
+
+
 def test_panels_fold_to_a_rail(qtbot: Any, opened: Program) -> None:
     window = opened.window
     wide = child(window, QWidget, "sliceView").width()
