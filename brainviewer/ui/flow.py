@@ -111,6 +111,7 @@ class Flow(QObject):
             RuntimeError: if a thread does not end in time.
         """
         workers = (self._loader, self._analyst, self._writer)
+        self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = 0
         for worker in workers:
             worker.cancel()
         for worker in workers:
@@ -204,6 +205,10 @@ class Flow(QObject):
         """Writes pictures; what cannot be written is said in a message."""
         self._export_ticket = self._writer.submit(partial(jobs.export_pictures, order))
         self._set_busy(self._export_ticket, Busy(self.tr("Exporting"), 0, len(order.slices)))
+
+    @property
+    def exporting(self) -> bool:
+        return self._export_ticket in self._busy
 
     # Cancelling
 

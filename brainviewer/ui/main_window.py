@@ -257,6 +257,8 @@ class MainWindow(QMainWindow):
             choice = () if self._flow.analysing else (Choice(self.tr("Analyse"), self._flow.analyse),)
             self._too_early = Message("info", words, "", choice)
             self.messages.show_message(self._too_early)
+        elif self._flow.exporting:
+            self.messages.show_message(Message("info", self.tr("The last export is still being written.")))
         elif self.export_sheet.isVisible():
             self.export_sheet.dismiss()
         else:
@@ -508,7 +510,8 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         dropped = dropped_paths(event.mimeData())
         if dropped:
-            event.acceptProposedAction()
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
             self._drop_frame.show_over(one_to_open(dropped).name)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
@@ -518,7 +521,8 @@ class MainWindow(QMainWindow):
         self._drop_frame.hide()
         dropped = dropped_paths(event.mimeData())
         if dropped:
-            event.acceptProposedAction()
+            event.setDropAction(Qt.DropAction.CopyAction)  # a move would let the file manager delete what was dropped
+            event.accept()
             self.open_paths(dropped)
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -141,7 +141,8 @@ class ResultPanel(QWidget):
         session, volume, prediction = self._session, self._session.volume, self._session.prediction
         if volume is None or prediction is None:
             waiting = session.analysis.phase is Phase.RUNNING
-            words = self.tr("Waiting for its turn") if waiting else self.tr("Not analysed yet")
+            refused = volume is not None and volume.refusal
+            words = self.tr("Waiting for its turn") if waiting else self.tr("Not analysed") if refused else self.tr("Not analysed yet")
             self.slice_verdict.setText(words if volume is not None else "")
             self.slice_facts.setText("")
             return
