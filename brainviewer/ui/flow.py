@@ -259,7 +259,8 @@ class Flow(QObject):
             text = self.tr("Exporting")
         else:
             return
-        self._set_busy(progress.ticket, Busy(text, progress.done, progress.total, progress.left_s))
+        done = max(progress.done, self.session.analysis.done) if progress.ticket == self._analyse_ticket and progress.total else progress.done
+        self._set_busy(progress.ticket, Busy(text, done, progress.total, progress.left_s))
 
     @Slot(object)
     def _on_shared(self, partial_: Partial) -> None:
