@@ -21,7 +21,7 @@ from ..errors import TrainingError
 from ..inference import preprocess
 from ..inference.bundle import SCHEMA, hash_file
 from .run import Run, TrainConfig, write_atomic
-from .trainer import build
+from .trainer import Checkpoint, build
 
 LEAST_KERNEL = 1024
 """Kernels with fewer values stay float32: they weigh nothing."""
@@ -163,7 +163,7 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
     """
     config = run.config()
     folder.mkdir(parents=True, exist_ok=True)
-    model = inference_model(config, run.checkpoints / "best.npz")
+    model = inference_model(config, run.checkpoints / Checkpoint.BEST)
     files = {"keras": {"float32": write_keras(model, folder)}, "onnx": {"float32": {"model": "model.onnx"}, "int8": {"model": "model-int8.onnx"}}}
     write_onnx(model, folder / "model.onnx")
     write_int8(folder / "model.onnx", folder / "model-int8.onnx", calibration, keep_float(config.task))

@@ -24,7 +24,7 @@ from .bundling import write_bundle, write_document
 from .evaluate import Judged, judge, summarise
 from .robustness import robustness
 from .run import Run, write_atomic
-from .trainer import excluded
+from .trainer import Checkpoint, excluded
 
 CALIBRATION_SLICES = 120
 CHECK_SLICES = 12
@@ -42,7 +42,7 @@ def make_bundle(run: Run, folder: Path) -> Path:
     # As many slices with tumour as without: the quantiser must see the values of both.
     tumour, empty = np.flatnonzero(slices.labels), np.flatnonzero(~slices.labels)
     chosen = np.concatenate([rng.choice(side, min(len(side), CALIBRATION_SLICES // 2), replace=False) for side in (tumour, empty)])
-    with np.load(run.checkpoints / "best.npz", allow_pickle=False) as stored:
+    with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
         best = json.loads(str(stored["state"]))
     target = folder / f"{config.task}-{config.version}"
     about = {

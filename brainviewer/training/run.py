@@ -33,7 +33,7 @@ class TrainConfig:
         exclude: file with one patient a line that must never be seen, or "".
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
-        start: "none", "imagenet", or the folder of a bundle.
+        start: "none", "imagenet", or the folder of a bundle or of another run.
         imagenet: `.weights.h5` of ResNet50 without top; "" looks in the user's Keras cache, then asks Keras to download it.
         phases: progressive sizes.
         negatives: slices without tumour in an epoch, as a multiple of those with (0: all).

@@ -231,26 +231,32 @@ def start(model: keras.Model, config: TrainConfig, run: Run) -> None:
             raise TrainingError("Only the classifier can start from ImageNet weights.", "Use start: none, or a bundle.")
         networks.load_imagenet(model, imagenet_file(config, run))
         return
-    load_bundle(model, config)
+    weights = starting_weights(config)
+    for variable in model.weights:
+        if variable.path in weights:  # a bundle lacks what served training only; that starts anew
+            variable.assign(weights[variable.path])
 
 
-def load_bundle(model: keras.Model, config: TrainConfig) -> None:
-    """Gives a network the weights of a bundle of the same task; what served training only (the auxiliary decoder) starts anew.
+def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
+    """float32 weights by name, of a bundle or of the best epoch of a run of the same task.
 
     Raises:
-        TrainingError: where there is no such bundle, or it is of another task.
-        BundleError: where it is damaged.
+        TrainingError: where there is neither, or it is of another task.
+        BundleError: where the bundle is damaged.
     """
     folder = Path(config.start)
-    if not (folder / "bundle.json").is_file():
-        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle.")
-    bundle = read_bundle(folder)
-    if bundle.task != config.task:
-        raise TrainingError(f'The model "{bundle.id}" cannot start a run of another task.', f"Give a bundle that can {config.task}.")
-    with np.load(bundle.path(bundle.weights["keras"]["float32"]["weights"]), allow_pickle=False) as stored:
-        for variable in model.weights:
-            if variable.path in stored.files:
-                variable.assign(stored[variable.path].astype(np.float32))
+    other = f"Give a bundle or a run that can {config.task}."
+    if (folder / "bundle.json").is_file():
+        bundle = read_bundle(folder)
+        task, file = bundle.task, bundle.path(bundle.weights["keras"]["float32"]["weights"])
+    elif (folder / "checkpoints" / Checkpoint.BEST).is_file():
+        task, file = Run(folder).config().task, folder / "checkpoints" / Checkpoint.BEST
+    else:
+        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle or a run.")
+    if task != config.task:
+        raise TrainingError(f'"{config.start}" cannot start a run of another task.', other)
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files if name != "state"}
 
 
 def imagenet_file(config: TrainConfig, run: Run) -> Path:
@@ -323,9 +329,11 @@ def assign(variables: list, values: list[np.ndarray]) -> None:
 class Checkpoint:
     """Everything a run needs to go on, in one file an epoch: weights, random states, optimiser, history. Two are kept, and the best."""
 
+    BEST = "best.npz"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.best = folder / "best.npz"
+        self.best = folder / self.BEST
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("epoch-*.npz"))

@@ -134,3 +134,18 @@ def test_negatives_are_drawn_anew_each_epoch(folder: Path) -> None:
     assert not np.array_equal(orders[0], orders[2])
     assert slices.labels[orders[0]].sum() == slices.labels.sum()
     assert len(orders[0]) == round(1.5 * slices.labels.sum())
+
+
+def test_a_run_starts_from_a_run_or_a_bundle_of_its_own_task(folder: Path, tmp_path: Path) -> None:
+    first = Run(tmp_path / "first")
+    first.create(config(folder, phases=(Phase(32, 1),)))
+    trainer.train(first)
+    with np.load(first.checkpoints / "best.npz") as stored:
+        best = {name: stored[name] for name in stored.files if name != "state"}
+    settings = config(folder, start=str(first.folder))
+    model = trainer.build(settings, 32)
+    trainer.start(model, settings, first)
+    for variable in model.weights:
+        assert np.array_equal(np.asarray(variable), best[variable.path])
+    with pytest.raises(TrainingError, match="another task"):
+        trainer.starting_weights(config(folder, task="classify", start=str(first.folder)))
