@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ReadError
-from ..imaging.volume import CHANNEL_NAMES, Volume
+from ..imaging.volume import CHANNEL_NAMES, MaskFile, Volume
 from .picture_headers import JPEG_MARK, PNG_MARK, TIFF_MARKS, Page, Picture, inspect
 from .picture_pixels import decoding, opened
 from .sequence import guess_sequence
@@ -415,7 +415,8 @@ class _Recipe:
         with decoding(self.group.path.name):
             voxels = np.empty((len(slices), page.height, page.width, slices[0].channels), page.dtype)
             reference = np.zeros(voxels.shape[:3], bool) if any(item.mask for item in slices) else None
-        failures, mask_failures, grey = self._fill(voxels, reference, progress)
+        levels = [2] * len(slices)
+        failures, mask_failures, grey = self._fill(voxels, reference, levels, progress)
 
         notes, ignored = list(self.notes), [(row.file, row.why) for row in self.group.ignored]
         good = [z for z in range(len(slices)) if z not in failures]
@@ -428,6 +429,15 @@ class _Recipe:
         for z, error in mask_failures.items():
             notes.append(f"{error.sentence} The reference of its slice is empty.")
             ignored.append((relative_name(self.root, slices[z].mask[0].path), error.sentence))  # type: ignore[index]
+        mask_files = [
+            None if item.mask is None or z in mask_failures else MaskFile(relative_name(self.root, item.mask[0].path), levels[z])
+            for z, item in enumerate(slices)
+        ]
+        if uneven := [mask.file for mask in mask_files if mask is not None and mask.levels > 2]:
+            notes.append(
+                f'{count(len(uneven), "reference mask")} {"has" if len(uneven) == 1 else "have"} more than two grey levels '
+                f'("{Path(uneven[0]).name}"); every pixel above 0 counts.'
+            )
         if failures:
             voxels, reference = voxels[good], None if reference is None else reference[good]
         channels = self.channels
@@ -449,12 +459,15 @@ class _Recipe:
             sources=tuple(relative_name(self.root, slices[z].picture.path) for z in good),
             stems=_stems(self.group.key, [slices[z].picture for z in good]),
             reference=reference,
+            mask_files=() if reference is None else tuple(mask_files[z] for z in good),
             description=self.description,
             notes=tuple(notes),
             ignored=tuple(ignored),
         )
 
-    def _fill(self, voxels: np.ndarray, reference: np.ndarray | None, progress: Progress) -> tuple[dict[int, ReadError], dict[int, ReadError], bool]:
+    def _fill(
+        self, voxels: np.ndarray, reference: np.ndarray | None, levels: list[int], progress: Progress
+    ) -> tuple[dict[int, ReadError], dict[int, ReadError], bool]:
         """Reads all slices and masks, several files at a time; returns what failed by slice, masks alike, and whether all colour is grey."""
         slices = self.group.slices
         failures: dict[int, ReadError] = {}
@@ -467,7 +480,7 @@ class _Recipe:
         all_grey = True
 
         def work(batch: range) -> bool:
-            return _read_batch(slices, batch, voxels, reference, failures, mask_failures)
+            return _read_batch(slices, batch, voxels, reference, levels, failures, mask_failures)
 
         pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         try:
@@ -484,6 +497,7 @@ def _read_batch(
     batch: range,
     voxels: np.ndarray,
     reference: np.ndarray | None,
+    levels: list[int],
     failures: dict[int, ReadError],
     mask_failures: dict[int, ReadError],
 ) -> bool:
@@ -511,19 +525,24 @@ def _read_batch(
             if item.mask is not None and reference is not None:
                 picture, page = item.mask
                 try:
-                    reference[z] = _marked(picture, page, reader(picture)(page))
+                    reference[z], levels[z] = _marked(picture, page, reader(picture)(page))
                 except ReadError as error:
                     mask_failures[z] = error
     return grey
 
 
-def _marked(picture: Picture, page: Page, mask: np.ndarray) -> np.ndarray:
-    """(Y, X) bool of a mask picture (Y, X, C): what is not 0; in a JPEG, whose zeros are not exact, what is brighter than half."""
+def _marked(picture: Picture, page: Page, mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """(Y, X) bool of a mask picture (Y, X, C): what is not 0; in a JPEG, whose zeros are not exact, what is brighter than half. And the
+    number of its grey levels where they are more than two."""
     values = mask.max(axis=-1)
     if page.bilevel and page.inverted:
-        return values == 0  # ink on paper: what the file stores as 1 is marked, though it would be shown black
+        return values == 0, 2  # ink on paper: what the file stores as 1 is marked, though it would be shown black
     lossy = picture.path.suffix.lower() in PICTURE_SUFFIXES and picture.path.suffix.lower() != ".png"
-    return values > np.iinfo(values.dtype).max // 2 if lossy else values > 0
+    if lossy:
+        return values > np.iinfo(values.dtype).max // 2, 2
+    marked = values > 0
+    plain = np.all(values[marked] == values.max()) and (values.dtype.kind != "f" or np.isfinite(values).all())
+    return marked, 2 if plain else max(3, np.unique(values).size)
 
 
 def _stems(key: str, pictures: list[Picture]) -> tuple[str, ...]:

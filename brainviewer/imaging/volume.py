@@ -39,6 +39,19 @@ class StoredGrid:
         return turned[tuple(slice(None, None, -1 if flip else 1) for flip in self.flips)]
 
 
+@dataclass(frozen=True, slots=True)
+class MaskFile:
+    """Where a slice's reference mask came from.
+
+    Attributes:
+        file: relative to the folder that holds what was opened.
+        levels: number of different values in the file, where they are more than marked and not marked; else 2.
+    """
+
+    file: str
+    levels: int = 2
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Volume:
     """A scan on the displayed grid: axes z (slice), y (row), x (column), c (channel).
@@ -54,6 +67,7 @@ class Volume:
         sources: Z names of the slices' files, relative to the folder that holds what was opened.
         stems: Z unique names for what is written of each slice.
         reference: (Z, Y, X) bool mask that came with the scan, or None.
+        mask_files: Z files of the reference masks, None for a slice without a usable one, whose reference is empty; () without any.
         stored: the way back to the stored grid, or None for one-file-a-slice formats, whose stored grid is the displayed one.
         description: what the file calls the series, free of identity.
         notes: sentences for the user (uneven gaps, missing slices).
@@ -62,6 +76,9 @@ class Volume:
         window: (low, high) that the file asks to be shown with, or None.
         voxel_mm: (dz, dy, dx) where the file states the size of its voxels but not how they lie in space (`affine` is None), else None.
         refusal: a sentence that says why this must not be analysed (a mosaic of slices, say), or "".
+        frame_of_reference: names the space that `affine` leads to; two volumes with the same name lie in the same space, with different
+            names not. "" where the file does not name it.
+        instances: of DICOM, (file, index of the frame in it) of each slice of the stored grid, in stored order; () of other formats.
     """
 
     voxels: np.ndarray
@@ -74,6 +91,7 @@ class Volume:
     stems: tuple[str, ...]
     plane: str | None = None
     reference: np.ndarray | None = None
+    mask_files: tuple[MaskFile | None, ...] = ()
     stored: StoredGrid | None = None
     description: str = ""
     notes: tuple[str, ...] = ()
@@ -82,12 +100,16 @@ class Volume:
     window: tuple[float, float] | None = None
     voxel_mm: tuple[float, float, float] | None = None
     refusal: str = ""
+    frame_of_reference: str = ""
+    instances: tuple[tuple[Path, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 4 or self.voxels.shape[-1] not in (1, 3):
             raise ValueError(f"voxels must be (Z, Y, X, 1 or 3). Received: shape={self.voxels.shape}")
         if len(self.channels) != self.voxels.shape[-1] or not len(self.sources) == len(self.stems) == len(self):
             raise ValueError("channels, sources and stems must name every channel and every slice")
+        if self.mask_files and len(self.mask_files) != len(self):
+            raise ValueError("mask_files must have an entry for every slice")
         self.voxels.flags.writeable = False
 
     def __len__(self) -> int:
@@ -109,6 +131,11 @@ class Volume:
             return self.voxel_mm
         dx, dy, dz = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(dz), float(dy), float(dx)
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """(Z,) bool: slices that a usable reference mask came with, empty or not."""
+        return np.array([mask is not None for mask in self.mask_files], bool) if self.mask_files else np.full(len(self), self.reference is not None)
 
     @property
     def composed(self) -> bool:

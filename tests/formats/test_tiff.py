@@ -105,6 +105,24 @@ def test_a_mask_of_another_size_is_left_out_and_said(tmp_path):
     assert "1 slice of 3 came without a usable reference mask; their reference is empty." in volume.notes
 
 
+def test_which_slices_are_labelled_and_how_many_levels_their_masks_have(tmp_path):
+    lgg(tmp_path / "case", 4)
+    (tmp_path / "case" / "case_1_mask.tif").unlink()
+    soft = np.zeros((24, 20), np.uint8)
+    soft[2:5, 3:6] = [[40, 128, 255]] * 3
+    tifffile.imwrite(tmp_path / "case" / "case_3_mask.tif", soft)
+    volume = open_volume(scan(tmp_path / "case").series[0])
+    assert volume.labelled.tolist() == [False, True, True, True]
+    assert [mask and (mask.file, mask.levels) for mask in volume.mask_files] == [
+        None,
+        ("case/case_2_mask.tif", 2),
+        ("case/case_3_mask.tif", 4),
+        ("case/case_4_mask.tif", 2),
+    ]
+    assert volume.reference[2].sum() == 9
+    assert '1 reference mask has more than two grey levels ("case_3_mask.tif"); every pixel above 0 counts.' in volume.notes
+
+
 def test_masks_of_other_kinds(tmp_path):
     lgg(tmp_path / "case", 6, masks=False)
     marked = np.zeros((24, 20), np.uint8)
