@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
+import signal
+import socket
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QSocketNotifier, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from .. import __version__, paths
@@ -26,6 +28,7 @@ from .worker import Worker
 log = logging.getLogger(__name__)
 
 LOG_BYTES, LOGS_KEPT = 1_000_000, 3
+INTERRUPTED = 130
 
 
 class Program:
@@ -97,6 +100,30 @@ class Alarm(QObject):
         self._window.messages.show_message(Message("error", self.tr("Unexpected error."), self.tr("The log says more."), (choice,)))
 
 
+class Interrupt(QObject):
+    """Ends the program on Ctrl-C in the terminal it was started from.
+
+    Qt's loop runs no Python while nothing happens, so a signal would wait for the next click: a socket wakes the loop.
+    """
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self._ours, self._theirs = socket.socketpair()
+        for end in (self._ours, self._theirs):
+            end.setblocking(False)
+        self._notifier = QSocketNotifier(self._ours.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._on_woken)
+        signal.set_wakeup_fd(self._theirs.fileno())
+        signal.signal(signal.SIGINT, self._quit)
+
+    @Slot()
+    def _on_woken(self) -> None:
+        self._ours.recv(1)
+
+    def _quit(self, *_: object) -> None:
+        QApplication.exit(INTERRUPTED)
+
+
 def start_log() -> None:
     """Writes to the log file of the user's folder; without one where that cannot be written."""
     file = paths.log_file()
@@ -127,6 +154,7 @@ def run(paths_to_open: list[Path]) -> int:
     alarm = Alarm(program.window)
     sys.excepthook = alarm.hook
     threading.excepthook = alarm.thread_hook
+    Interrupt(app)
     program.window.show()
     if paths_to_open:
         # After the first paint: the window is on screen before anything is read.

@@ -60,3 +60,22 @@ def test_a_home_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     done = start(str(tmp_path / "missing"))
     assert done.returncode == 0, done.stderr[-2000:]
     assert "does not exist" in done.stdout
+
+
+INTERRUPT = """
+import os, signal, sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from brainviewer.ui.app import run
+
+app = QApplication([])
+# From outside the loop's own work: nothing else happens in the window after this.
+QTimer.singleShot(300, lambda: os.fork() or (os.kill(os.getppid(), signal.SIGINT), os._exit(0)))
+sys.exit(run([]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")
+def test_ctrl_c_ends_the_window() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPT], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130, done.stderr[-2000:]
