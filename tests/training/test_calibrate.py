@@ -1,0 +1,75 @@
+"""What is measured on validation patients, on made-up answers whose best treatment is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainviewer.imaging.volume import Volume
+from brainviewer.inference.fit import distances, scan_distance, score
+from brainviewer.inference.postprocess import CleanUp
+from brainviewer.training import calibrate
+
+SLICES, SIDE = 12, 64
+
+
+def seen(seed: int, specks: bool = True) -> calibrate.Seen:
+    """A scan with a tumour on slices 4 to 7, a classifier that is mostly right, a segmenter that adds specks elsewhere."""
+    rng = np.random.default_rng(seed)
+    reference = np.zeros((SLICES, SIDE, SIDE), bool)
+    reference[4:8, 20:40, 20:40] = True
+    maps = {z: reference[z] * np.float32(0.9) for z in range(SLICES)}
+    if specks:
+        for z in (0, 11):
+            maps[z][50:53, 50:53] = 0.9
+    p = np.where(reference.any(axis=(1, 2)), rng.uniform(0.6, 0.99, SLICES), rng.uniform(0.001, 0.3, SLICES))
+    names = tuple(map(str, range(SLICES)))
+    volume = Volume(np.zeros((SLICES, SIDE, SIDE, 1)), None, ("grey",), Path("scan"), "scan", "tiff", names, names, reference=reference)
+    return calibrate.Seen(volume, p, maps, rng.normal(size=(SLICES, 8)))
+
+
+def test_specks_are_cleaned_only_where_there_are_some() -> None:
+    with_specks = [seen(n) for n in range(3)]
+    rule, dice = calibrate.choose_clean_up(with_specks, gate=0.0, threshold=0.5)
+    assert dice == 1.0
+    assert rule != CleanUp(0.0, 0.0)
+    rule, _ = calibrate.choose_clean_up([seen(n, specks=False) for n in range(3)], gate=0.0, threshold=0.5)
+    assert rule == CleanUp(0.0, 0.0), "of equally good rules the one that drops least"
+
+
+def test_the_gate_lets_every_tumour_through() -> None:
+    scans = [seen(n) for n in range(3)]
+    gate = calibrate.choose_gate(scans)
+    assert gate == max(calibrate.GATES)
+    scans[0].p[4:8] = 0.001  # the classifier is blind to one patient
+    scans[0].p[:] = np.minimum(scans[0].p, 0.004)
+    assert calibrate.choose_gate(scans) == min(calibrate.GATES)
+
+
+def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
+    scans = [seen(n) for n in range(6)]
+    decision = calibrate.fit_decision(scans, 0.05, CleanUp(60, 0.15), 0.5)
+    p = np.array([0.02, 0.6, 0.6, 0.02])
+    with_mask = decision.final(p, np.array([0, 800, 800, 0]))
+    without = decision.final(p, np.zeros(4))
+    assert (with_mask[1:3] > 0.5).all()
+    assert (with_mask > without).all()
+    assert with_mask[0] < 0.5
+
+
+def test_known_features_measure_what_is_far() -> None:
+    rng = np.random.default_rng(0)
+    training = rng.normal(size=(400, 100)) * np.linspace(3, 0.1, 100)
+    known = calibrate.known_features(training)
+    arguments = (known["mean"], known["axes"], known["scale"], float(known["rest"]))
+    near = distances(rng.normal(size=(50, 100)) * np.linspace(3, 0.1, 100), *arguments)
+    far = distances(rng.normal(size=(50, 100)) * 6 + 10, *arguments)
+    assert near.max() < far.min()
+    assert scan_distance(near) == pytest.approx(np.median(near))
+
+
+def test_fit_falls_with_distance() -> None:
+    assert score(0.5, known=1.0, foreign=2.0) == 1.0
+    assert score(1.0, known=1.0, foreign=2.0) == 1.0
+    assert score(2.0, known=1.0, foreign=2.0) == pytest.approx(0.5)
+    assert score(5.0, known=1.0, foreign=2.0) < 0.1
