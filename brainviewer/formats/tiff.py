@@ -435,7 +435,7 @@ class _Recipe:
         ]
         if uneven := [mask.file for mask in mask_files if mask is not None and mask.levels > 2]:
             notes.append(
-                f'{count(len(uneven), "reference mask")} {"has" if len(uneven) == 1 else "have"} more than two grey levels '
+                f"{count(len(uneven), 'reference mask')} {'has' if len(uneven) == 1 else 'have'} more than two grey levels "
                 f'("{Path(uneven[0]).name}"); every pixel above 0 counts.'
             )
         if failures:
