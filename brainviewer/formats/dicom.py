@@ -146,7 +146,16 @@ def _series(source: _Source) -> Series:
         notes=(*_pixel_notes(stack), *stack.notes),
         open=partial(_open, source),
         peek=partial(_peek, source) if stack.keeps_slices else None,
+        study=hashlib.sha256(file.study.encode()).hexdigest()[:8] if file.study else "",
+        frame_of_reference=file.frame_of_reference,
+        derived="DERIVED" in (word.upper() for word in file.image_type[:1]),
+        refusal=_refusal(stack),
+        instances=_instances(stack),
     )
+
+
+def _instances(stack: Stack) -> tuple[tuple[Path, int], ...]:
+    return tuple((frame.file.path, frame.index) for frame in stack.frames)
 
 
 def _sequence(source: _Source) -> str | None:
@@ -288,6 +297,8 @@ def _volume(source: _Source, voxels: np.ndarray, notes: tuple[str, ...], ignored
         window=_window(stack, voxels),
         voxel_mm=arrangement.spacing if arrangement.affine is None else None,
         refusal=_refusal(stack),
+        frame_of_reference=file.frame_of_reference,
+        instances=_instances(stack),
     )
 
 

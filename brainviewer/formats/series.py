@@ -58,6 +58,11 @@ class Series:
             that function raises.
         peek: reads one slice alone, (Y, X, C) by displayed index, for the picture on screen while the rest is read, and for thumbnails;
             None where nothing less than the whole can be read. Raises only `ReadError`.
+        study: tells the series of one examination from others; "" where the files do not say. Says nothing of the patient.
+        frame_of_reference: names the space that `affine` leads to, as in `Volume`.
+        derived: whether the pictures were computed from others (maps, reformats), as far as the files say.
+        refusal: why it must not be analysed, as far as the listing tells, or "".
+        instances: of DICOM, as in `Volume`; slices that turn out to be unreadable included.
     """
 
     key: str
@@ -79,6 +84,11 @@ class Series:
     notes: tuple[str, ...]
     open: Callable[[Progress], Volume]
     peek: Callable[[int], np.ndarray] | None = None
+    study: str = ""
+    frame_of_reference: str = ""
+    derived: bool = False
+    refusal: str = ""
+    instances: tuple[tuple[Path, int], ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
