@@ -154,6 +154,12 @@ def _train_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
 
 
+def _explore_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the findings, the page and the pictures")
+    _json(command)
+
+
 def _models_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (("list", "the models and where they lie"), ("verify", "compare every file with the hash that the model states")):
@@ -271,6 +277,21 @@ def train(arguments: argparse.Namespace) -> int:
     from .errors import TrainingError
     from .training.run import Run, TrainConfig
 
+def explore(arguments: argparse.Namespace) -> int:
+    from .training.explore import explore as run
+
+    document = run(arguments.data, arguments.out, progress("Checking"))
+    if arguments.json:
+        write_json(document)
+        return OK
+    tumour, rest = document["slices_with_tumour"], document["slices_without_tumour"]
+    print(f"{document['patients']} patients, {document['slices']} slices: {tumour} with tumour, {rest} without")
+    for finding in document["findings"]:
+        print(f"{finding['kind']}: {finding['sentence']}")
+    print(f"{len(document['findings']) or 'No'} findings. {arguments.out / 'explore.html'} shows them. {RESEARCH}")
+    return OK
+
+
     run = Run(arguments.folder)
     if arguments.config:
         try:
@@ -362,6 +383,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
 def write_json(document: object) -> None:
     """One document on standard output, with only numbers that JSON knows."""
     print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    "explore": ("Checks a labelled folder and shows what it holds.", _explore_arguments, explore),
 
 
 def progress(verb: str) -> Callable[..., None]:

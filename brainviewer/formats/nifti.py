@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ReadError
 from ..imaging.orientation import Arrangement, arrange, plane_refusal
-from ..imaging.volume import Volume
+from ..imaging.volume import MaskFile, Volume
 from . import gzipped
 from .nifti_header import NiftiHeader, NotNifti, looks_like_nifti, read_header
 from .sequence import guess_sequence
@@ -180,9 +180,14 @@ def _masks(files: list[NiftiFile]) -> dict[int, NiftiFile]:
 
 
 def _may_be_mask(file: NiftiFile) -> bool:
-    stem = stem_of(file.path.name)
-    named = _MASK_WORD.search(stem) or _MASK_WORD.fullmatch(re.sub(r"[^a-zA-Z_]", "", file.path.parent.name))
-    return bool(named) and not _BRAIN_WORD.search(stem) and not file.header.colour and file.header.volumes == 1
+    return named_as_mask(file.path) and not file.header.colour and file.header.volumes == 1
+
+
+def named_as_mask(path: Path) -> bool:
+    """Whether a file's name, or its folder's, says that it holds a mask of a lesion."""
+    stem = stem_of(path.name)
+    named = _MASK_WORD.search(stem) or _MASK_WORD.fullmatch(re.sub(r"[^a-zA-Z_]", "", path.parent.name))
+    return bool(named) and not _BRAIN_WORD.search(stem)
 
 
 def _related(images: list[NiftiFile], masks: list[NiftiFile]) -> Iterator[tuple[NiftiFile, NiftiFile, int]]:
@@ -252,11 +257,16 @@ def _open(
     if voxels.dtype.kind == "f" and (strange := _count_strange(stored)):
         notes = (*notes, f"{strange:,} voxels are not numbers or infinite.")
     reference = None
-    if mask is not None:
-        reference = arrangement.grid.display(_read(mask, 0, lambda done, total: None) > 0)
-        notes = (*notes, f'The mask "{mask.path.name}" is shown as the reference.')
     slices = arrangement.shape[0]
     return Volume(
+    mask_files: tuple[MaskFile, ...] = ()
+    if mask is not None:
+        values = _read(mask, 0, lambda done, total: None)
+        reference = arrangement.grid.display(values > 0)
+        levels = max(2, np.unique(values).size)
+        more = f"; it has {levels} values, all above 0 count" if levels > 2 else ""
+        notes = (*notes, f'The mask "{mask.path.name}" is shown as the reference{more}.')
+        mask_files = (MaskFile(relative_name(root, mask.path), levels),) * slices
         voxels=voxels,
         affine=arrangement.affine,
         channels=("red", "green", "blue") if file.header.colour else ("grey",),
@@ -268,6 +278,7 @@ def _open(
         plane=arrangement.plane,
         reference=reference,
         stored=arrangement.grid,
+        mask_files=mask_files,
         description=stem_of(file.path.name),
         notes=notes,
         facts=_facts(file.header),
