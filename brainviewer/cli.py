@@ -142,6 +142,12 @@ def _convert_arguments(command: argparse.ArgumentParser) -> None:
     _json(command)
 
 
+def _explore_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the findings, the page and the pictures")
+    _json(command)
+
+
 def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
     command.add_argument("--patients", type=Path, metavar="FILE", help="file with the patients to use, one a line")
@@ -152,12 +158,6 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
 def _train_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--run", type=Path, required=True, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
-
-
-def _explore_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the findings, the page and the pictures")
-    _json(command)
 
 
 def _models_arguments(command: argparse.ArgumentParser) -> None:
@@ -264,19 +264,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def read_patients(file: Path) -> list[str]:
-    from .errors import ReadError
-
-    try:
-        return file.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(f'The list of patients "{file}" cannot be read ({error}).', "Give a text file with one patient a line.") from None
-
-
-def train(arguments: argparse.Namespace) -> int:
-    from .errors import TrainingError
-    from .training.run import Run, TrainConfig
-
 def explore(arguments: argparse.Namespace) -> int:
     from .training.explore import explore as run
 
@@ -291,6 +278,19 @@ def explore(arguments: argparse.Namespace) -> int:
     print(f"{len(document['findings']) or 'No'} findings. {arguments.out / 'explore.html'} shows them. {RESEARCH}")
     return OK
 
+
+def read_patients(file: Path) -> list[str]:
+    from .errors import ReadError
+
+    try:
+        return file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReadError(f'The list of patients "{file}" cannot be read ({error}).', "Give a text file with one patient a line.") from None
+
+
+def train(arguments: argparse.Namespace) -> int:
+    from .errors import TrainingError
+    from .training.run import Run, TrainConfig
 
     run = Run(arguments.folder)
     if arguments.config:
@@ -370,6 +370,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
     "predict": ("Analyses the scans under PATH and writes overlays, masks and numbers.", _predict_arguments, predict),
     "convert": ("Writes each series under PATH as <key>.nii.gz with its geometry.", _convert_arguments, convert),
     "evaluate": ("Judges the models on a labelled folder.", _evaluate_arguments, evaluate),
+    "explore": ("Checks a labelled folder and shows what it holds.", _explore_arguments, explore),
     "train": ("Starts, or resumes, one training run.", _train_arguments, train),
     "models": ("The models that are installed.", _models_arguments, models),
     "doctor": ("Versions, devices, engines and models of this installation.", _json, doctor),
@@ -383,7 +384,6 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
 def write_json(document: object) -> None:
     """One document on standard output, with only numbers that JSON knows."""
     print(json.dumps(document, ensure_ascii=False, allow_nan=False))
-    "explore": ("Checks a labelled folder and shows what it holds.", _explore_arguments, explore),
 
 
 def progress(verb: str) -> Callable[..., None]:

@@ -258,7 +258,6 @@ def _open(
         notes = (*notes, f"{strange:,} voxels are not numbers or infinite.")
     reference = None
     slices = arrangement.shape[0]
-    return Volume(
     mask_files: tuple[MaskFile, ...] = ()
     if mask is not None:
         values = _read(mask, 0, lambda done, total: None)
@@ -267,6 +266,7 @@ def _open(
         more = f"; it has {levels} values, all above 0 count" if levels > 2 else ""
         notes = (*notes, f'The mask "{mask.path.name}" is shown as the reference{more}.')
         mask_files = (MaskFile(relative_name(root, mask.path), levels),) * slices
+    return Volume(
         voxels=voxels,
         affine=arrangement.affine,
         channels=("red", "green", "blue") if file.header.colour else ("grey",),
@@ -277,8 +277,8 @@ def _open(
         stems=slice_stems(key, slices),
         plane=arrangement.plane,
         reference=reference,
-        stored=arrangement.grid,
         mask_files=mask_files,
+        stored=arrangement.grid,
         description=stem_of(file.path.name),
         notes=notes,
         facts=_facts(file.header),
