@@ -161,6 +161,7 @@ def _series_of(root: Path, file: NiftiFile, mask: NiftiFile | None) -> Iterator[
             notes=tuple(notes),
             open=partial(_open, root, file, number, arrangement, mask, key if number == 0 else f"{key}_volume{number + 1}", tuple(notes)),
             peek=None if file.zipped else partial(_peek, file, number, arrangement),
+            refusal=_refusal(header, arrangement),
         )
 
 
@@ -283,8 +284,13 @@ def _open(
         notes=notes,
         facts=_facts(file.header),
         voxel_mm=arrangement.spacing if arrangement.affine is None else None,
-        refusal="The scan is in colour; the models know grey MRI slices only." if file.header.colour else plane_refusal(arrangement.plane),
+        refusal=_refusal(file.header, arrangement),
     )
+
+
+def _refusal(header: NiftiHeader, arrangement: Arrangement) -> str:
+    """Why the scan must not be analysed, or ""."""
+    return "The scan is in colour; the models know grey MRI slices only." if header.colour else plane_refusal(arrangement.plane)
 
 
 def _facts(header: NiftiHeader) -> dict[str, str]:
