@@ -89,7 +89,9 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
 
     command.add_argument("path", type=Path, metavar="PATH", help="a file or a folder, sub-folders included")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    command.add_argument("--series", metavar="KEY", help="only this series (see `brainviewer info`)")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--series", metavar="KEY", help="only this series (see `brainviewer info`)")
+    which.add_argument("--channels", type=_channels, metavar="pre=KEY,flair=KEY,post=KEY", help="compose three series on the grid of FLAIR")
     command.add_argument("--save", type=_saves, default=("overlay", "mask"), metavar="LIST", help=f"of {', '.join(SAVES)}; default overlay,mask")
     command.add_argument("--threshold", type=_share, metavar="T", help="pixel probability above which a pixel belongs to the mask")
     command.add_argument("--opacity", type=_share, metavar="A", help="of overlays, 0 to 1")
@@ -111,6 +113,16 @@ def _saves(text: str) -> tuple[str, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)} (known are {', '.join(SAVES)})")
     return names
+
+
+def _channels(text: str) -> dict[str, str]:
+    from .imaging.volume import CHANNEL_NAMES
+
+    pairs = [tuple(part.strip() for part in piece.split("=", 1)) for piece in text.split(",") if piece.strip()]
+    keys = {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and all(pair)}
+    if len(keys) < len(pairs) or "flair" not in keys or set(keys) - set(CHANNEL_NAMES):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form pre=KEY,flair=KEY,post=KEY; pre and post may be left out")
+    return keys
 
 
 def _share(text: str) -> float:
@@ -200,6 +212,7 @@ def predict(arguments: argparse.Namespace) -> int:
     options = Options(
         out=arguments.out,
         series=arguments.series,
+        channels=arguments.channels,
         save=arguments.save,
         threshold=arguments.threshold,
         opacity=arguments.opacity,
@@ -223,7 +236,8 @@ def predict(arguments: argparse.Namespace) -> int:
             print(f"{result['key']}: " + (f"tumour found in {found} of {count} slices" if found else f"no tumour found in {count} of {count} slices"))
             for note in result["notes"]:
                 print(f"    {note}")
-        print(f"Results are in {arguments.out}. {RESEARCH}")
+        if document["results"]:
+            print(f"Results are in {arguments.out}. {RESEARCH}")
     for row in document["failed"]:
         print(f"brainviewer: {row['key']}: {row['why']}", file=sys.stderr)
     return OK if document["results"] else FAILED

@@ -4,28 +4,36 @@ take the others along."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..errors import BrainviewerError, ReadError, RefusalError, WriteError
-from ..formats import ScanListing, Series, export, find_series, nothing_found, open_volume, scan
+from ..formats import ScanListing, Series, choice, dicom_seg, export, find_series, nothing_found, open_volume, scan
+from ..formats.compose import Channels, check_channels, guess_channels, open_channels
 from ..formats.series import ignored_rows
 from ..imaging.prediction import OverlayStyle
+from ..imaging.volume import Volume
 from .analyse import analyse
 from .load import Models, load_models
 
-SAVES = tuple(name for name in export.SAVES if name != "dicom-seg")
+SAVES = export.SAVES
 Progress = Callable[..., None]
 """Is told (done, total, note)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `predict` was asked for; None means the usual."""
+    """What `predict` was asked for; None means the usual.
+
+    Attributes:
+        channels: "pre", "flair" and "post" to the keys of the series to compose; "flair" must be there.
+    """
 
     out: Path
     series: str | None = None
+    channels: Mapping[str, str] | None = None
     save: tuple[str, ...] = export.DEFAULT_SAVE
     threshold: float | None = None
     opacity: float | None = None
@@ -61,10 +69,7 @@ class _Told:
 
 
 def choose_series(listing: ScanListing, key: str | None) -> tuple[list[Series], tuple[str, ...]]:
-    """The series to analyse, and notes on the choice.
-
-    Without a key: every series that fits the models (a composed scan, a FLAIR, or one that does not say what it is); where none does, the
-    first that may be analysed at all.
+    """The series to analyse, and notes on the choice (see `formats.choice`).
 
     Raises:
         ReadError: if there is no such series, or none at all.
@@ -73,17 +78,31 @@ def choose_series(listing: ScanListing, key: str | None) -> tuple[list[Series], 
         raise nothing_found(listing)
     if key is not None:
         return [find_series(listing, key)], ()
-    fitting = [series for series in listing.series if fits(series)]
-    if fitting:
-        left = [series.key for series in listing.series if not fits(series)]
-        return fitting, (f"Not analysed, as they do not look like what the models know: {', '.join(left)}.",) if left else ()
-    first = listing.series[0]
-    return [first], (f'No series looks like a FLAIR; "{first.key}" was analysed as the likeliest.',)
+    chosen, notes = choice.chosen(listing.series)
+    if (guess := guess_channels(listing)) is not None and guess.pre is not None and guess.post is not None:
+        keys = f"pre={guess.pre.key},flair={guess.flair.key},post={guess.post.key}"
+        notes = (*notes, f"Three sequences of one examination seem to be there; `--channels {keys}` analyses them together.")
+    return chosen, notes
 
 
-def fits(series: Series) -> bool:
-    """Whether a series may be what the models know, as far as its listing tells."""
-    return series.modality in ("MR", "", "OT") and series.sequence in (None, "FLAIR", "composite")
+def choose_channels(listing: ScanListing, keys: Mapping[str, str]) -> Channels:
+    """The series to compose.
+
+    Raises:
+        ReadError: if there is no such series.
+        RefusalError: if they do not go together.
+    """
+    channels = Channels(**{role: find_series(listing, key) for role, key in keys.items()})
+    check_channels(channels)
+    return channels
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Job:
+    """One scan to analyse: what it is called after, and how it is read."""
+
+    series: Series
+    open: Callable[[], Volume]
 
 
 def predict_path(path: Path, options: Options, progress: Progress = lambda done, total, note="": None) -> dict:
@@ -93,33 +112,55 @@ def predict_path(path: Path, options: Options, progress: Progress = lambda done,
         BrainviewerError: if nothing can be done at all, or nothing can be written.
     """
     listing = scan(path)
-    chosen, notes = choose_series(listing, options.series)
+    jobs, notes = _jobs(listing, options)
     export.check_target(options.out, options.overwrite, [file for series in listing.series for file in series.files])
+    if "dicom-seg" in options.save:
+        for job in jobs:
+            if not choice.refusal(job.series):  # else nothing will be written of it
+                dicom_seg.check_series(job.series)
+        notes = (*notes, dicom_seg.CARRIES_IDENTITY)
     started = time.perf_counter()
     models = load_models(options.engine, options.device, options.precision, options.models)
     load_s = time.perf_counter() - started
     results, failed = [], []
     try:
-        for number, series in enumerate(chosen):
-            label = series.key if len(chosen) == 1 else f"{series.key} ({number + 1} of {len(chosen)})"
-            target = options.out if len(chosen) == 1 else options.out / series.key
+        for number, job in enumerate(jobs):
+            key = job.series.key
+            label = key if len(jobs) == 1 else f"{key} ({number + 1} of {len(jobs)})"
+            target = options.out if len(jobs) == 1 else options.out / key
             try:
-                results.append(_predict_one(series, models, options, target, load_s if number == 0 else 0.0, notes, _Told(progress, label)))
+                results.append(_predict_one(job, models, options, target, load_s if number == 0 else 0.0, notes, _Told(progress, label)))
             except (ReadError, RefusalError) as error:
-                failed.append({"key": series.key, "why": str(error)})
+                failed.append({"key": key, "why": str(error)})
     finally:
         models.close()
     return {"results": results, "failed": failed, "ignored": ignored_rows(listing.ignored)}
 
 
-def _predict_one(series: Series, models: Models, options: Options, out: Path, load_s: float, notes: tuple[str, ...], task: _Told) -> dict:
+def _jobs(listing: ScanListing, options: Options) -> tuple[list[_Job], tuple[str, ...]]:
+    """What there is to analyse, and notes on the choice."""
+    if options.channels is not None:
+        channels = choose_channels(listing, options.channels)
+        return [_Job(channels.flair, partial(open_channels, channels))], ()
+    chosen, notes = choose_series(listing, options.series)
+    return [_Job(series, partial(open_volume, series)) for series in chosen], notes
+
+
+def _predict_one(job: _Job, models: Models, options: Options, out: Path, load_s: float, notes: tuple[str, ...], task: _Told) -> dict:
     started = time.perf_counter()
-    volume = open_volume(series)
+    volume = job.open()
     read_s = time.perf_counter() - started
     result = analyse(volume, models, task, all_slices=options.all_slices)
     style = options.style(result.threshold)
     seconds = {"load": round(load_s, 3), "read": round(read_s, 3)}
-    return export.write_results(out, volume, result, style, save=options.save, show=options.show, source=series.source, seconds=seconds, notes=notes)
+
+    def write_seg(path: Path) -> None:
+        dicom_seg.write_segmentation(path, volume, result, style.threshold)
+
+    more = {dicom_seg.NAME: write_seg} if "dicom-seg" in options.save else None
+    return export.write_results(
+        out, volume, result, style, save=options.save, show=options.show, source=job.series.source, seconds=seconds, notes=notes, more=more
+    )
 
 
 def convert_path(path: Path, out: Path, key: str | None, overwrite: bool, progress: Progress = lambda done, total, note="": None) -> dict:
