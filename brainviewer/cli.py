@@ -163,6 +163,7 @@ def _explore_arguments(command: argparse.ArgumentParser) -> None:
 def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
     command.add_argument("--patients", type=Path, metavar="FILE", help="file with the patients to use, one a line")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for a page with figures (evaluation.html) and report.json")
     _engine(command)
     _json(command)
 
@@ -260,12 +261,18 @@ def convert(arguments: argparse.Namespace) -> int:
 def evaluate(arguments: argparse.Namespace) -> int:
     from .inference.load import load_models
     from .training.evaluate import evaluate as run
+    from .training.explore import check_outside
+    from .training.report import write_report
 
     patients = read_patients(arguments.patients) if arguments.patients else None
+    if arguments.out:
+        check_outside(arguments.data, arguments.out)
     models = load_models(arguments.engine, arguments.device, arguments.precision, arguments.models)
     show = progress("Judging")
     try:
-        document = run(arguments.data, models, patients, show)
+        document, judged = run(arguments.data, models, patients, show, lambda text: print(f"brainviewer: {text}", file=sys.stderr))
+        if arguments.out:
+            write_report(arguments.out, document, judged, arguments.data, models)
     finally:
         models.close()
     if arguments.json:
@@ -275,6 +282,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     print(f"{document['patients']} patients, {document['slices']} slices")
     print(f"slice decisions: accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}, calibration error {pipeline['calibration_error']}")
     print(f"masks: patient Dice mean {pipeline['dice_patient_mean']}, median {pipeline['dice_patient_median']}")
+    if arguments.out:
+        print(f"{arguments.out / 'evaluation.html'} shows them. {RESEARCH}")
     return OK
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ..formats import open_volume, scan
-from ..formats.writing import png_bytes, write_file
-from ..imaging import render
-from ..imaging.prediction import OverlayStyle
-from ..inference.analyse import analyse
+from ..formats.writing import write_file
 from ..inference.bundle import ModelBundle, choose_bundle
 from ..inference.load import load_models
-from .evaluate import Judged, dice_of
+from .evaluate import Judged
+from .report import VIEWS, examples, pictures_of
 
 CITATIONS = """\
 - M. Buda, A. Saha, M. A. Mazurowski: Association of genomic subtypes of lower-grade gliomas with shape features automatically extracted by a
@@ -23,7 +18,6 @@ CITATIONS = """\
   doi:10.7937/K9/TCIA.2016.L4LTD3TK
 - K. Clark et al.: The Cancer Imaging Archive (TCIA): maintaining and operating a public information repository. Journal of Digital Imaging 26, 2013.
 """
-VIEWS = "scan, reference, prediction, scan with reference, scan with prediction"
 PURPOSE = {
     "classify": "Says of one axial slice how probable it is that it shows a tumour (ResNet50 with a small dense head).",
     "segment": "Says of each pixel of one axial slice how probable it is that it belongs to a tumour (ResUNet, 1.21 M parameters).",
@@ -32,29 +26,17 @@ PURPOSE = {
 
 def write_cards(models_folder: Path, data_folder: Path, tested: Sequence[Judged]) -> None:
     """Writes `card.md` and its three figures (best, median and worst test patient) into the newest bundle of each task."""
-    dices = {judged.patient: dice_of(judged.pipeline_counts.sum(axis=0)) for judged in tested}
-    ranked = sorted(dices, key=dices.__getitem__)
-    chosen = {"worst": ranked[0], "median": ranked[len(ranked) // 2], "best": ranked[-1]}
-    figures = {name: png_bytes(figure(models_folder, data_folder, patient)) for name, patient in chosen.items()}
+    chosen = examples(tested)
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    try:
+        figures = pictures_of(chosen, data_folder, models)
+    finally:
+        models.close()
     for task in PURPOSE:
         bundle = choose_bundle(models_folder, task)
         for name, data in figures.items():
             write_file(bundle.folder / f"{name}.png", data)
-        write_file(bundle.folder / "card.md", card(bundle, {name: (patient, dices[patient]) for name, patient in chosen.items()}).encode())
-
-
-def figure(models_folder: Path, data_folder: Path, patient: str) -> np.ndarray:
-    """(Y, X, 3) uint8: the five pictures of the patient's slice with the largest reference mask."""
-    series = next(s for s in scan(data_folder).series if Path(s.source).name == patient)
-    volume = open_volume(series)
-    assert volume.reference is not None
-    models = load_models("onnx", "cpu", "float32", models_folder)
-    result = analyse(volume, models)
-    models.close()
-    z = int(volume.reference.sum(axis=(1, 2)).argmax())
-    found = result.predictions[z].found(result.threshold)
-    mask = np.zeros(volume.shape[1:], bool) if found is None else found
-    return render.panel(render.background(volume, z, render.windows_of(volume)), mask, OverlayStyle(), volume.reference[z])
+        write_file(bundle.folder / "card.md", card(bundle, chosen).encode())
 
 
 def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
-from ..errors import TrainingError
-from ..formats import open_volume, scan
+from ..errors import ReadError, TrainingError
+from ..formats import Series, open_volume, scan
+from ..formats.series import count, listed, stem_of
 from ..inference.analyse import Answers, decision_of, finish
 from ..inference.load import Models
 from ..inference.postprocess import logit, sigmoid
+from .check import check_files, check_volume
 
 RESAMPLES = 1000
 BINS = 10
@@ -22,7 +24,7 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Judged:
-    """One labelled scan with every answer to it.
+    """One labelled scan with every answer to its Z slices that have a mask.
 
     Attributes:
         patient: key of the scan.
@@ -42,27 +44,80 @@ class Judged:
     pipeline_counts: np.ndarray
 
 
-def judge(
-    data: Path, models: Models, patients: Sequence[str] | None = None, progress: Callable[[int, int, str], None] = lambda *_: None
-) -> list[Judged]:
-    """Analyses every labelled scan of a folder.
+def labelled_series(data: Path, patients: Sequence[str] | None = None, say: Callable[[str], None] = lambda text: None) -> list[Series]:
+    """The labelled scans of a folder.
 
     Args:
         data: folder in the data set's layout, or of scan and mask NIfTI pairs.
-        patients: only these keys.
+        patients: only these keys, or names of folders or files.
+        say: is told what is left out, and why.
 
     Raises:
         TrainingError: if there is no labelled scan.
     """
     listing = scan(Path(data))
-    labelled = [s for s in listing.series if s.reference and (patients is None or s.key.split("/")[-1] in patients)]
+    wanted = [s for s in listing.series if patients is None or not names_of(s).isdisjoint(patients)]
+    if patients is not None and (absent := [name for name in patients if not any(name in names_of(s) for s in listing.series)]):
+        say(f'{count(len(absent), "patient")} of the list {"is" if len(absent) == 1 else "are"} not in "{data}": {listed(absent)}.')
+    keys = {s.key for s in wanted}
+    for finding in check_files(listing):
+        if finding.kind != "other-file" and (patients is None or finding.patient in keys):
+            say(finding.sentence)
+    if unlabelled := [s.key for s in wanted if not s.reference]:
+        say(f"Without a usable mask, and not judged: {listed(unlabelled)}.")
+    labelled = [s for s in wanted if s.reference]
     if not labelled:
         raise TrainingError(f'No labelled scan was found in "{data}".', "Expected slices with _mask files beside them, or scan and mask NIfTI pairs.")
-    judged = []
+    return labelled
+
+
+def names_of(series: Series) -> set[str]:
+    """What a list of patients may call a scan: its key, or the name of its folder or file."""
+    return {series.key, stem_of(Path(series.source).name)}
+
+
+def judge(
+    data: Path,
+    models: Models,
+    patients: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Judged]:
+    """Analyses every labelled scan of a folder; slices without a usable mask are analysed, not judged.
+
+    Args:
+        data: folder in the data set's layout, or of scan and mask NIfTI pairs.
+        patients: only these keys, or names of folders or files.
+        say: is told what is left out, and why.
+
+    Raises:
+        TrainingError: if there is no labelled scan that can be analysed.
+    """
+    told: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in told:  # what the listing says of a file, its scan says again
+            told.add(sentence)
+            say(sentence)
+
+    labelled = labelled_series(data, patients, tell)
+    judged: list[Judged] = []
     for number, series in enumerate(labelled):
         progress(number, len(labelled), series.key)
-        volume = open_volume(series)
-        assert volume.reference is not None
+        try:
+            volume = open_volume(series)
+        except ReadError as error:
+            tell(f"{series.key} is not judged: {error}")
+            continue
+        if volume.refusal:
+            tell(f"{series.key} is not judged: {volume.refusal}")
+            continue
+        for finding in check_volume(volume):
+            tell(finding.sentence)
+        kept = volume.labelled
+        if volume.reference is None or not kept.any():
+            tell(f"{series.key} is not judged: none of its masks can be read.")
+            continue
         answers = Answers(volume, models)
         for z in range(len(volume)):
             answers.classify(z)
@@ -73,23 +128,37 @@ def judge(
         bare = np.stack([answers.maps[z] >= threshold for z in range(len(volume))])
         judged.append(
             Judged(
-                series.key.split("/")[-1],
-                np.asarray(volume.reference.any(axis=(1, 2))),
-                sigmoid(decision.alone[0] * logit(answers.p) + decision.alone[1]),
-                np.array([p.p_tumour for p in result.predictions]),
-                np.array([p.tumour for p in result.predictions]),
-                counts(bare, volume.reference),
-                counts(result.mask(threshold, volume.shape), volume.reference),
+                series.key,
+                np.asarray(volume.reference.any(axis=(1, 2)))[kept],
+                sigmoid(decision.alone[0] * logit(answers.p) + decision.alone[1])[kept],
+                np.array([p.p_tumour for p in result.predictions])[kept],
+                np.array([p.tumour for p in result.predictions])[kept],
+                counts(bare, volume.reference)[kept],
+                counts(result.mask(threshold, volume.shape), volume.reference)[kept],
             )
         )
+    progress(len(labelled), len(labelled), "")
+    if not judged:
+        raise TrainingError(f'None of the labelled scans in "{data}" can be judged.', "The sentences above say why of each.")
+    tumour, slices = sum(int(j.labels.sum()) for j in judged), sum(len(j.labels) for j in judged)
+    if tumour in (0, slices):
+        which = "No slice shows" if tumour == 0 else "Every slice shows"
+        tell(f"{which} a tumour: with one class only there is no area under the curve, and the accuracy says little.")
     return judged
 
 
-def evaluate(data: Path, models: Models, patients: Sequence[str] | None = None, progress: Callable[[int, int, str], None] = lambda *_: None) -> dict:
-    """The document of `brainviewer evaluate`."""
+def evaluate(
+    data: Path,
+    models: Models,
+    patients: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] = lambda *_: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[dict, list[Judged]]:
+    """The document of `brainviewer evaluate`, and what it was made from."""
     started = time.perf_counter()
-    document = summarise(judge(data, models, patients, progress), decision_of(models).threshold)
-    return document | {"seconds": round(time.perf_counter() - started, 1)}
+    judged = judge(data, models, patients, progress, say)
+    document = summarise(judged, decision_of(models).threshold)
+    return document | {"seconds": round(time.perf_counter() - started, 1)}, judged
 
 
 def summarise(judged: Sequence[Judged], decision_threshold: float) -> dict:

@@ -21,6 +21,8 @@ BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 """Of Okabe and Ito's colours, which stay apart without colour vision: no tumour (or the one network), tumour (or the pipeline), agreement."""
 INK, QUIET, LINE, PALE = "#1c1f24", "#5c636e", "#d5d9e0", "#c9ced6"
 BEHIND: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
+LINES = (3.2, 1.6)
+"""Of the first curve and of the second, drawn over it: where they are equal, both are seen."""
 DOTS_PER_INCH = 144
 NAMED_PATIENTS = 40
 """So many bars can carry their patients' names."""
@@ -49,8 +51,9 @@ def classes(patients: Sequence[str], tumour: np.ndarray, rest: np.ndarray) -> by
     _title(whole, "All slices")
     order = np.lexsort((rest, tumour))[::-1]
     positions = np.arange(len(patients))
-    each.bar(positions, tumour[order], width=0.8, color=VERMILION, label="tumour")
-    each.bar(positions, rest[order], width=0.8, bottom=tumour[order], color=BLUE, label="no tumour")
+    width = bar_width(len(patients))
+    each.bar(positions, tumour[order], width=width, color=VERMILION, label="tumour")
+    each.bar(positions, rest[order], width=width, bottom=tumour[order], color=BLUE, label="no tumour")
     _title(each, f"Slices of each of {count(len(patients), 'patient')}, most tumour first")
     each.set_ylim(0, max(1, int((tumour + rest).max(initial=1))) * 1.2)
     each.legend(loc="upper right", ncols=2, frameon=False)
@@ -68,7 +71,7 @@ def sizes(patients: Sequence[str], values: np.ndarray, unit: str) -> bytes:
     """
     figure, (axes,) = _figure(9.6, 3.6)
     order = np.argsort(-values, kind="stable")
-    axes.bar(np.arange(len(patients)), values[order], width=0.8, color=VERMILION)
+    axes.bar(np.arange(len(patients)), values[order], width=bar_width(len(patients)), color=VERMILION)
     present = values[values > 0]
     if len(present):
         median = float(np.median(present))
@@ -115,9 +118,9 @@ def roc(labels: np.ndarray, curves: Sequence[tuple[str, np.ndarray, float | None
     figure, (axes,) = _figure(4.2, 3.8)
     axes.plot((0, 1), (0, 1), color=LINE, linewidth=1)
     if 0 < labels.sum() < len(labels):
-        for (name, p, area), colour in zip(curves, (BLUE, VERMILION), strict=False):
+        for (name, p, area), colour, width in zip(curves, (BLUE, VERMILION), LINES, strict=False):
             hit, false = roc_points(labels, p)
-            axes.plot(false, hit, color=colour, linewidth=1.8, label=f"{name}, AUC {area:.3f}", clip_on=False)
+            axes.plot(false, hit, color=colour, linewidth=width, label=f"{name}, AUC {area:.3f}", clip_on=False)
         point = float(decisions[~labels].mean()), float(decisions[labels].mean())
         axes.plot(*point, "o", color=INK, markersize=5, label="as decided", clip_on=False)
         axes.legend(loc="lower right", frameon=False)
@@ -147,7 +150,7 @@ def calibration(labels: np.ndarray, curves: Sequence[tuple[str, np.ndarray, floa
     figure, (axes, below) = _figure(4.2, 3.8, 2, heights=(3, 1))
     axes.plot((0, 1), (0, 1), color=LINE, linewidth=1)
     edges = np.linspace(0, 1, bins + 1)
-    for number, ((name, p, error), colour) in enumerate(zip(curves, (BLUE, VERMILION), strict=False)):
+    for number, ((name, p, error), colour, line) in enumerate(zip(curves, (BLUE, VERMILION), LINES, strict=False)):
         index = np.minimum((p * bins).astype(int), bins - 1)
         filled = np.unique(index)
         axes.plot(
@@ -155,8 +158,8 @@ def calibration(labels: np.ndarray, curves: Sequence[tuple[str, np.ndarray, floa
             [labels[index == b].mean() for b in filled],
             "o-",
             color=colour,
-            markersize=4,
-            linewidth=1.6,
+            markersize=2.5 + line,
+            linewidth=line,
             label=f"{name}, error {error:.3f}",
             clip_on=False,
         )
@@ -177,7 +180,7 @@ def dice_by_patient(patients: Sequence[str], pipeline: np.ndarray, segmenter: np
     figure, (axes,) = _figure(9.6, 3.6)
     order = np.argsort(-pipeline, kind="stable")
     positions = np.arange(len(patients))
-    axes.bar(positions, pipeline[order], width=0.8 if len(patients) > 12 else 0.6, color=VERMILION, label="pipeline")
+    axes.bar(positions, pipeline[order], width=bar_width(len(patients)), color=VERMILION, label="pipeline")
     axes.plot(positions, segmenter[order], "o", color=BLUE, markersize=5, markeredgecolor="white", label="segmenter alone", clip_on=False)
     axes.axhline(float(pipeline.mean()), color=INK, linewidth=1, linestyle=(0, (4, 3)), label=f"mean {pipeline.mean():.3f}")
     axes.set(ylim=(0, 1), ylabel="Dice")
@@ -238,6 +241,11 @@ def _figure(
     return figure, every
 
 
+def bar_width(bars: int) -> float:
+    """Share of its place that a bar fills: few bars stay slim."""
+    return 0.8 if bars > 12 else 0.35 + 0.03 * bars
+
+
 def _title(axes: Axes, words: str) -> None:
     axes.set_title(words, loc="left", color=INK, fontsize=10.5, pad=10)
 
@@ -246,7 +254,9 @@ def _name_patients(axes: Axes, names: Sequence[str]) -> None:
     """The patients under their bars where there is room for the names."""
     axes.set_xlim(-0.7, max(len(names), 1) - 0.3)
     if len(names) <= NAMED_PATIENTS:
-        axes.set_xticks(range(len(names)), [shortened(name, 22) for name in names], rotation=90 if len(names) > 12 else 20, fontsize=7.5)
+        axes.set_xticks(
+            range(len(names)), [shortened(name, 22) for name in names], rotation=0 if len(names) <= 5 else 90 if len(names) > 12 else 20, fontsize=7.5
+        )
     else:
         axes.set_xticks([])
         axes.set_xlabel("patients")
