@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from ..errors import BrainviewerError
+from ..formats.choice import unlikeness
 from ..formats.export import check_target, export_overlays, overlay_name
 from ..formats.series import ScanListing, Series, nothing_found
 from ..imaging import render
@@ -94,7 +95,7 @@ def open_path(backend: Backend, path: Path, task: Task) -> OpenedScan:
     if not listing.series:
         raise nothing_found(listing)
     failures: list[BrainviewerError] = []
-    for series in sorted(listing.series, key=_wanted_first):
+    for series in sorted(listing.series, key=unlikeness):
         try:
             opened = open_series(backend, listing, series, task)
         except BrainviewerError as error:
@@ -159,11 +160,6 @@ def thumbnail_of(volume: Volume, windows: tuple[Window, ...]) -> np.ndarray:
 
 def _step(task: Task, note: str, done: int, total: int) -> None:
     task.step(done, total, note)
-
-
-def _wanted_first(series: Series) -> int:
-    """FLAIR, which the models know best, before everything else; otherwise as listed."""
-    return 0 if series.sequence == "flair" else 1
 
 
 # Analysing
