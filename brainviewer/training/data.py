@@ -71,10 +71,10 @@ def index(folder: Path, exclude: Sequence[str] = ()) -> list[Case]:
 
 
 def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda text: None) -> Slices:
-    """All slices of all cases through the program's own preprocessing, at `size` pixels a side.
+    """All slices of all cases that have a usable mask, through the program's own preprocessing, at `size` pixels a side.
 
     Args:
-        say: is told, once a case, what its reader has to say of missing or broken slices.
+        say: is told, once a case, what its reader has to say of missing or broken slices and masks.
 
     Raises:
         ReadError: if a scan cannot be read at all.
@@ -86,9 +86,10 @@ def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda t
             say(f"{case.patient}: {note}")
         assert volume.reference is not None
         ranges = preprocess.intensity_ranges(volume.voxels)
-        images += [preprocess.to_network(image, ranges, size).astype(np.float16) for image in volume.voxels]
-        masks += [_mask_to_network(mask, size) for mask in volume.reference]
-        numbers += [number] * len(volume)
+        kept = np.flatnonzero(volume.labelled).tolist()  # a slice whose mask is missing or broken must not teach that it shows nothing
+        images += [preprocess.to_network(volume[z], ranges, size).astype(np.float16) for z in kept]
+        masks += [_mask_to_network(volume.reference[z], size) for z in kept]
+        numbers += [number] * len(kept)
     return Slices(np.stack(images), np.stack(masks), np.array(numbers))
 
 

@@ -23,6 +23,24 @@ def make_patient(folder: Path, name: str, slices: int, rng: np.random.Generator,
         cv2.imwrite(str(folder / name / f"{name}_{n}_mask.tif"), mask)
 
 
+@pytest.fixture
+def heads(tmp_path: Path) -> Path:
+    """Four patients of six slices, each slice with a structure of its own; slices 3 and 4 show a tumour."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "heads"
+    disc = cv2.circle(np.zeros((64, 64), np.uint8), (32, 32), 26, 1, -1)
+    for patient in range(4):
+        (folder / f"p{patient}").mkdir(parents=True)
+        for n in range(1, 7):
+            texture = cv2.resize(rng.integers(60, 200, (16, 16, 3)).astype(np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC)
+            mask = np.zeros((64, 64), np.uint8)
+            if n in (3, 4):
+                mask[20 : 26 + 4 * patient, 24:34] = 255
+            cv2.imwrite(str(folder / f"p{patient}" / f"p{patient}_{n}.tif"), texture * disc[..., np.newaxis])
+            cv2.imwrite(str(folder / f"p{patient}" / f"p{patient}_{n}_mask.tif"), mask)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def make_patients() -> Callable[..., Path]:
     """Writes some patients of two sites, each with the same slices that show a tumour; returns the folder."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,6 +37,17 @@ def test_an_unreadable_file_is_named_and_the_rest_is_used(folder: Path) -> None:
     slices = data.load(data.index(folder)[:1], 32, said.append)
     assert len(slices.labels) == 10
     assert any(broken.name in text for text in said)
+
+
+def test_a_slice_whose_mask_is_missing_broken_or_of_another_size_does_not_teach_that_it_shows_nothing(folder: Path) -> None:
+    case = data.index(folder)[0]
+    masks = [file.with_name(f"{file.stem}_mask.tif") for file in case.series.files]
+    masks[4].unlink()
+    masks[5].write_bytes(masks[5].read_bytes()[:50])
+    cv2.imwrite(str(masks[6]), np.zeros((32, 32), np.uint8))
+    slices = data.load(data.index(folder)[:1], 32)
+    assert len(slices.labels) == 8
+    assert slices.labels.sum() == 1
 
 
 def test_load_gives_what_the_viewer_would_feed(folder: Path) -> None:
