@@ -35,7 +35,6 @@ def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[st
         ],
         "classify": [
             replace(classify, phases=(Phase(128, 8), Phase(256, 2)), learning_rate=3e-4, start="imagenet", imagenet=imagenet),
-            replace(classify, phases=(Phase(256, 3),), learning_rate=1.5e-4, patience=20),
         ],
     }
 
