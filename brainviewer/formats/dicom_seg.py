@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,11 +134,9 @@ def _header(path: Path) -> Dataset:
 
 
 def _check(key: str, datasets: dict[Path, Dataset]) -> None:
-    from pydicom.uid import UID
-
     for path, dataset in datasets.items():
         for keyword, words in _NEEDED.items():
-            if not UID(str(dataset.get(keyword) or "")).is_valid:
+            if not dataset.get(keyword):
                 raise WriteError(f'No DICOM SEG can be made of "{key}": "{path.name}" does not name its {words}.', _OTHER_FORMAT)
     if len(datasets) > 1 and any("PerFrameFunctionalGroupsSequence" in dataset for dataset in datasets.values()):
         raise WriteError(f'No DICOM SEG can be made of "{key}": its slices are spread over several multi-frame files.', _OTHER_FORMAT)
@@ -276,8 +274,27 @@ def _name_frames(segmentation: Dataset, indices: Sequence[int]) -> None:
                     source.ReferencedFrameNumber = indices[int(source.ReferencedFrameNumber) - 1] + 1
 
 
-_KEPT_WITHOUT_IDENTITY = (
+_IDENTITY = (
+    *_MAY_BE_EMPTY,
+    "IssuerOfPatientID",
+    "OtherPatientIDs",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "StudyDescription",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "SoftwareVersions",
+    "DeviceSerialNumber",
+)
+"""What the SEG says of patient, study and scanner."""
+
+_TECHNICAL = (
     *_NEEDED,
+    "SpecificCharacterSet",
     "Modality",
     "Rows",
     "Columns",
@@ -295,19 +312,26 @@ _KEPT_WITHOUT_IDENTITY = (
 
 
 def _presentable(dataset: Dataset, *, identity: bool) -> Dataset:
-    """The copy with everything that must be there, though it may be empty."""
+    """A copy of what goes into the SEG: what must be there is, though it may be empty; values that DICOM does not allow are left out."""
     from pydicom.dataset import Dataset as New
+    from pydicom.valuerep import DA, TM
 
-    if not identity:
-        bare = New()
-        for keyword in _KEPT_WITHOUT_IDENTITY:
+    copy = New()
+    for keyword in (*_TECHNICAL, *(_IDENTITY if identity else ())):
+        with suppress(*library_errors()):
             if keyword in dataset:
-                bare[keyword] = dataset[keyword]
-        dataset = bare
+                copy[keyword] = dataset[keyword]
     for keyword in _MAY_BE_EMPTY:
-        if dataset.get(keyword) is None:
-            setattr(dataset, keyword, "")
-    return dataset
+        if copy.get(keyword) is None:
+            setattr(copy, keyword, "")
+    for keyword, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
+        try:
+            kind(copy.get(keyword))
+        except ValueError:
+            setattr(copy, keyword, "")
+    if copy.PatientSex not in ("M", "F", "O"):
+        copy.PatientSex = ""
+    return copy
 
 
 @contextmanager

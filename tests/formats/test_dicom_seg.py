@@ -160,6 +160,25 @@ def test_it_belongs_to_the_patient_and_may_be_written_without(tmp_path):
     assert [hashlib.sha256(file.read_bytes()).digest() for file in files] == before
 
 
+def test_what_scanners_write_wrongly_does_no_harm(tmp_path):
+    """Numbers (UIDs) with leading zeros, a birth date with slashes, a name without carets, letters beyond ASCII, words for numbers."""
+
+    def edit(dataset: Dataset, number: int) -> None:
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        dataset.PatientName = "Müller Jürgen"
+        dataset.add_new("PatientBirthDate", "LO", "01/02/1970")
+        dataset.add_new("PatientWeight", "LO", "70 kg")
+        dataset.PatientSex = "N/A"
+        dataset.PatientAge = "055Y"
+
+    write_series(tmp_path / "scan", head_scan(), edit=edit, StudyInstanceUID="1.02.3")
+    path, *_ = written(only(tmp_path / "scan"), tmp_path)
+    dataset = pydicom.dcmread(path)
+    assert dataset.PatientName == "Müller Jürgen"
+    assert (dataset.PatientBirthDate, dataset.PatientSex, dataset.PatientAge) == ("", "", "055Y")
+    assert dataset.StudyInstanceUID == "1.02.3"
+
+
 def test_a_scan_without_a_tumour_has_an_empty_segment(tmp_path):
     write_series(tmp_path / "scan", head_scan())
     path, *_ = written(only(tmp_path / "scan"), tmp_path, empty=True)
