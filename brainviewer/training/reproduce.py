@@ -7,6 +7,7 @@ training, calibration or early stopping; they are judged once, at the end, for t
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
+from ..inference import selftest
 from .finish import calibrate_pair, install, make_bundle, robustness_of, score_pair, write_details
-from .run import Phase, Run, TrainConfig
+from .run import Phase, Run, TrainConfig, write_atomic
 from .trainer import train
 
 VERSION = "1.0.0"
@@ -77,6 +79,10 @@ def reproduce(
     judge_pair(staging, data, say)
     for folder in install(staging, models):
         say(f"Installed {folder}")
+    if models == paths.bundled_models():
+        answers = selftest.store(models)
+        write_atomic(paths.resource(selftest.STORED), (json.dumps(answers, indent=1) + "\n").encode())
+        say("Stored the answers that the selftest compares with")
 
 
 def judge_pair(staging: Path, data: Path, say: Callable[[str], None]) -> None:
