@@ -121,7 +121,8 @@ def _sources(key: str, instances: Sequence[tuple[Path, int]]) -> tuple[list[Fram
             if index >= len(frames) or not frames[index].placed:
                 raise WriteError(f'No DICOM SEG can be made of "{key}": "{path.name}" has changed.', "Open the scan again.")
             found[path, index] = frames[index]
-    _check(key, datasets)
+    with _told_plainly(key):
+        _check(key, datasets)
     return [found[instance] for instance in instances], datasets
 
 

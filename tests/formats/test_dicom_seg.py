@@ -1,6 +1,7 @@
 """DICOM SEG, written from real files and opened again with other libraries."""
 
 import hashlib
+import random
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pydicom
 from dicom_files import head_scan, write_enhanced, write_series
 from pydicom.dataset import Dataset
 
-from brainviewer.errors import WriteError
+from brainviewer.errors import ReadError, WriteError
 from brainviewer.formats import dicom_seg, export, open_volume, scan
 from brainviewer.imaging.prediction import Mask, OverlayStyle, Prediction, ScanResult
 from brainviewer.imaging.volume import Volume
@@ -252,6 +253,29 @@ def test_slices_in_several_multi_frame_files_are_refused(tmp_path):
     write_enhanced(tmp_path / "scan" / "a.dcm", head_scan()[:3])
     write_enhanced(tmp_path / "scan" / "b.dcm", head_scan()[3:], origin=(-11.0, -7.0, 45.0))
     assert "several multi-frame files" in refused(only(tmp_path / "scan"))
+
+
+def test_damaged_headers_are_written_or_refused_with_a_sentence(tmp_path):
+    files = write_series(tmp_path / "scan", head_scan(slices=2))
+    files.append(write_enhanced(tmp_path / "scan" / "e.dcm", head_scan(slices=2), SeriesInstanceUID="1.2.9"))
+    whole = {file: file.read_bytes() for file in files}
+    chance = random.Random(11)
+    done, sentences = 0, []
+    for number in range(36):
+        file = files[number % len(files)]
+        data = bytearray(whole[file])
+        for _ in range(chance.choice((1, 2, 8))):
+            data[chance.randrange(132, len(data) - 900)] = chance.randrange(256)  # the pixels are the last 960 or 1920 bytes
+        file.write_bytes(data)
+        for series in scan(tmp_path / "scan").series:
+            try:
+                written(series, tmp_path)
+                done += 1
+            except (ReadError, WriteError) as error:
+                sentences.append(error.sentence)
+        file.write_bytes(whole[file])
+    assert done > 25
+    assert all(sentence.endswith(".") for sentence in sentences)
 
 
 def test_files_that_went_away_are_said(tmp_path):
