@@ -218,7 +218,7 @@ def check_volume(volume: Volume) -> Iterator[Finding]:
         kind = "unreadable" if "could not be read" in why or not is_mask(Path(file)) else "mask-size"
         yield Finding(kind, key, file, None, said(file, why))
     if volume.reference is None:
-        yield Finding("no-masks", key, "", None, f'"{key}" has no masks; its {count(len(volume), "slice")} teach and judge nothing.')
+        yield Finding("no-masks", key, "", None, f'"{key}" has no masks; its {count(len(volume), "slice")} can neither train nor test a model.')
         return
     for z in np.flatnonzero(~volume.labelled).tolist():
         file = volume.sources[z]
@@ -257,10 +257,9 @@ def _check_pixels(volume: Volume) -> Iterator[Finding]:
     if away:
         z = max(away, key=away.__getitem__)
         name = Path(volume.sources[z]).name
-        text = f'{count(len(away), "mask")} of "{key}" {"lies" if len(away) == 1 else "lie"} partly outside the head'
-        yield Finding(
-            "mask-misaligned", key, volume.sources[z], z, f'{text}: of that of "{name}" (slice {z}) {away[z]:.0%}. Is it the mask of another scan?'
-        )
+        lie = 'mask of "{}" lies' if len(away) == 1 else 'masks of "{}" lie'
+        text = f'{len(away):,} {lie.format(key)} partly outside the head, that of "{name}" with {away[z]:.0%} of its pixels. Is it of another scan?'
+        yield Finding("mask-misaligned", key, volume.sources[z], z, text)
 
 
 def outside_share(image: np.ndarray, mask: np.ndarray, dark: float) -> float:

@@ -135,7 +135,8 @@ def sizes_of(patients: list[Patient]) -> tuple[np.ndarray, str]:
     return np.array([patient.tumour_px / 1000 for patient in patients]), "1,000 pixels in all slices"
 
 
-CAPTIONS = {
+SHEETS = "Scans and masks"
+WORDS = {
     "classes.png": "Slices in each class.",
     "sizes.png": "Tumour sizes by patient.",
     "scans.png": "Scans: of each patient the slice with the largest mask (its index after the name).",
@@ -146,12 +147,13 @@ CAPTIONS = {
 
 def html(document: dict, checked: Checked, pictures: dict[str, bytes]) -> bytes:
     """`explore.html`."""
-    total = len(checked.findings)
+    total, unlabelled = len(checked.findings), document["slices"] - document["slices_labelled"]
     tiles = [
         (f"{document['patients']:,}", "patients"),
         (f"{document['slices']:,}", "slices"),
         (f"{document['slices_with_tumour']:,}", "slices with tumour"),
         (f"{document['slices_without_tumour']:,}", "slices without tumour"),
+        *([(f"{unlabelled:,}", "slices without a mask")] if unlabelled else []),
         (f"{total:,}", "finding" if total == 1 else "findings"),
     ]
     groups = [
@@ -162,8 +164,8 @@ def html(document: dict, checked: Checked, pictures: dict[str, bytes]) -> bytes:
     if not groups:
         groups = [page.text("Nothing is wrong: " + CLEAN)]
     drawn = [
-        page.section(title, *(page.image(pictures[name], CAPTIONS[name], CAPTIONS[name]) for name in names))
-        for title, names in (("Classes and sizes", ("classes.png", "sizes.png")), ("Scans and masks", ("overlays.png", "scans.png", "masks.png")))
+        page.section(title, *(page.image(pictures[name], WORDS[name], WORDS[name] if title == SHEETS else "") for name in names))
+        for title, names in (("Classes and sizes", ("classes.png", "sizes.png")), (SHEETS, ("overlays.png", "scans.png", "masks.png")))
         if pictures
     ]
     sections = [page.section("Findings", *groups), *drawn, page.section("Patients", patient_table(checked.patients))]

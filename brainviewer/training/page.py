@@ -18,7 +18,7 @@ h2 { font-size: 18px; margin: 0 0 12px; font-weight: 600; }
 p { margin: 0 0 12px; max-width: 72ch; }
 .lead, .quiet, figcaption { color: #5c636e; }
 .tiles { display: flex; flex-wrap: wrap; gap: 8px; margin: 24px 0; }
-.tile { flex: 1 1 150px; background: #fff; border: 1px solid #dfe3e9; border-radius: 8px; padding: 12px 16px; }
+.tile { flex: 1 1 120px; background: #fff; border: 1px solid #dfe3e9; border-radius: 8px; padding: 12px 16px; }
 .tile b { display: block; font-size: 24px; line-height: 1.25; font-weight: 600; font-variant-numeric: tabular-nums; }
 .tile span { color: #5c636e; font-size: 14px; }
 section { background: #fff; border: 1px solid #dfe3e9; border-radius: 8px; padding: 20px 24px 24px; margin: 16px 0; }
@@ -26,8 +26,8 @@ figure { margin: 0; }
 figure + figure { margin-top: 24px; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 figcaption { font-size: 14px; margin-top: 8px; }
-.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(280px, 1fr)); gap: 16px; align-items: start; }
-.beside figure + figure { margin-top: 0; }
+.beside { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
+.beside figure { flex: 1 1 280px; margin: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: #5c636e; }
