@@ -12,7 +12,7 @@ from ..imaging.orientation import plane_refusal
 from ..imaging.volume import CHANNEL_NAMES, Volume
 from . import sequence as sequences
 from .choice import examination, is_mri, refusal, unlikeness
-from .series import Progress, ScanListing, Series, open_volume, silent
+from .series import Progress, ScanListing, Series, listed, open_volume, silent
 
 _SAME_GRID = 0.02
 """Grids whose corners differ by less, in voxels, are the same."""
@@ -110,7 +110,7 @@ def compose(flair: Volume, pre: Volume | None = None, post: Volume | None = None
         if (reason := _why_not(flair, other)) is not None:
             raise RefusalError(reason, _HINT)
     named = [f'"{volume.key}" ({_NAMES[role]})' for role, volume in parts.items() if role == "flair" or volume is not flair]
-    notes = [f"The scan is composed of {' and '.join(named)}." if len(named) > 1 else "FLAIR alone fills all three channels."]
+    notes = [f"The scan is composed of {listed(named)}." if len(named) > 1 else "FLAIR alone fills all three channels."]
     missing = [_NAMES[role] for role, volume in parts.items() if role != "flair" and volume is flair]
     if missing and len(named) > 1:
         notes.append(f"FLAIR takes the place of {missing[0]}, which was not given.")
