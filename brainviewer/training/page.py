@@ -37,7 +37,7 @@ ul { margin: 0; padding-left: 20px; } li { margin: 4px 0; overflow-wrap: anywher
 details { margin-top: 8px; } summary { cursor: pointer; }
 h3 { font-size: 15px; margin: 16px 0 4px; font-weight: 600; } h3 span { color: #5c636e; font-weight: 400; }
 .research { margin: 0; padding: 10px 24px; background: #1c1f24; color: #fff; text-align: center; font-size: 14px; }
-@media print { body { background: #fff; } section, .tile { break-inside: avoid; } }
+@media print { body { background: #fff; } figure, .tile { break-inside: avoid; } }
 """
 
 
