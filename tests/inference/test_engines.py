@@ -205,9 +205,7 @@ def test_every_reason_is_listed_when_none_works(bundle: ModelBundle, monkeypatch
         load.load_models()
 
 
-def test_the_first_network_is_closed_when_the_second_fails(
-    bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch, fake_engine: Callable
-) -> None:
+def test_the_first_network_is_closed_when_the_second_fails(bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch, fake_engine: Callable) -> None:
     first = fake_engine("classify")
     answers = iter([first])
 
