@@ -17,7 +17,9 @@ TWELVE_BITS = 4095
 
 
 def flair_only(voxels: np.ndarray) -> np.ndarray:
-    """FLAIR as the only sequence, in all three channels."""
+    """FLAIR as the only sequence, in all three channels; a scan that is one sequence already stays as it is."""
+    if voxels.shape[-1] == 1:
+        return voxels
     return np.repeat(voxels[..., FLAIR : FLAIR + 1], 3, axis=-1)
 
 

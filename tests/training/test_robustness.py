@@ -14,6 +14,7 @@ def voxels() -> np.ndarray:
 def test_flair_takes_every_channel(voxels: np.ndarray) -> None:
     changed = CHANGES["flair_only"](voxels)
     assert all(np.array_equal(changed[..., c], voxels[..., 1]) for c in range(3))
+    assert np.array_equal(CHANGES["flair_only"](voxels[..., :1]), voxels[..., :1])
 
 
 @pytest.mark.parametrize(("name", "factor"), [("half", 0.5), ("four_times", 4.0), ("twelve_bits", 4095 / 199)])
