@@ -103,6 +103,8 @@ def _serve(pipe: Connection, architecture: str, weights: str, gpu: bool, threads
     """The child: loads the network, says where it runs, and answers batches until it is sent None or the pipe closes."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow writes pages of remarks there before it can be told not to; what goes wrong reaches the parent through the pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     if not gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     try:
