@@ -252,7 +252,12 @@ def test_interrupted(dev: ModuleType) -> None:
     child = "import sys, time\ntry:\n    print('up', flush=True)\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('tidy', flush=True)"
     bench = f"dev.bench = lambda _: dev.call([sys.executable, '-c', {child!r}])"
     parent = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import dev; {bench}; sys.exit(dev.main(['bench']))"
-    with subprocess.Popen([sys.executable, "-B", "-c", parent], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+
+    def listen() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that runs in the background inherits deaf ears
+
+    command = [sys.executable, "-B", "-c", parent]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         os.killpg(process.pid, signal.SIGINT)

@@ -154,7 +154,8 @@ class Window:
         """Any real array to uint8 0..255 of the same shape; NaN becomes black."""
         span = self.high - self.low
         scale = 255.0 / span if span > 0 else 255.0
-        scaled = (np.asarray(values, np.float32) - np.float32(self.low)) * np.float32(scale)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is white or black all the same
+            scaled = (np.asarray(values, np.float32) - np.float32(self.low)) * np.float32(scale)
         return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0) + 0.5, 0, 255).astype(np.uint8)
 
     @property

@@ -171,7 +171,8 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
         assert model is not None
         callback = RunCallback(run, epoch, steps, epoch * steps, config.epochs * steps)
         before = time.monotonic()
-        fitted = model.fit(Batches(slices, training, config, epoch), verbose=0, callbacks=[callback])
+        # Batches are in random order already; Keras would draw another from a state that no checkpoint holds.
+        fitted = model.fit(Batches(slices, training, config, epoch), shuffle=False, verbose=0, callbacks=[callback])
         if callback.stopped:
             run.log("stopped", epoch, reason="asked")
             break
@@ -342,7 +343,7 @@ class Checkpoint:
         """State of the newest whole checkpoint: `epoch` (the next one) and `history`; None at the start. Damaged ones are removed."""
         for file in reversed(self.files()):
             try:
-                with np.load(file, allow_pickle=False) as stored:
+                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                     for name in stored.files:
                         stored[name]  # a read compares each array with its checksum
                     return json.loads(str(stored["state"]))
