@@ -86,8 +86,8 @@ def chosen(all_series: tuple[Series, ...]) -> tuple[list[Series], tuple[str, ...
     if not any(not refusal(series) for series in fit) and best not in fit:
         fit.append(best)
         notes.append(f'No series that may be analysed looks like a FLAIR; "{best.key}" was analysed as the likeliest: {reason(best)}.')
-    elif len(all_series) > 1 and best.sequence in _KNOWN:
-        others = sum(series.sequence in _KNOWN for series in fit) - 1
+    elif best.sequence in _KNOWN and (rivals := [s for s in all_series if s is not best and examination(s) == examination(best)]):
+        others = sum(series in fit and series.sequence in _KNOWN for series in rivals)
         also = f"; {others} more {'does' if others == 1 else 'do'}" if others else ""
         notes.append(f'"{best.key}" was taken for the likeliest FLAIR: {reason(best)}{also}.')
     left = [series.key for series in all_series if series not in fit]
