@@ -22,6 +22,7 @@ from ..errors import TrainingError
 from ..inference.bundle import read_bundle
 from . import data, losses, networks
 from .augment import augment
+from .evaluate import counts, dice_of
 from .run import Run, TrainConfig, write_atomic
 
 AUXILIARY_STRIDE = 8
@@ -287,7 +288,7 @@ def validate(model: keras.Model, config: TrainConfig, slices: data.Slices, where
     reference, cases = slices.masks[where], slices.cases[where]
     if config.task == "segment":
         found = answers[..., 0] >= 0.5
-        dices = [dice(found[cases == case], reference[cases == case]) for case in np.unique(cases)]
+        dices = [dice_of(counts(found[cases == case], reference[cases == case] > 0).sum(axis=0)) for case in np.unique(cases)]
         return {"val_dice": float(np.mean(dices)), "val_dice_median": float(np.median(dices)), "score": float(np.mean(dices))}
     from sklearn.metrics import log_loss, roc_auc_score
 
@@ -303,12 +304,6 @@ def predict(model: keras.Model, images: np.ndarray, batch: int = 16) -> np.ndarr
     return np.concatenate(
         [np.asarray(model.predict_on_batch(images[n : n + batch].astype(np.float32))["probability"]) for n in range(0, len(images), batch)]
     )
-
-
-def dice(found: np.ndarray, reference: np.ndarray) -> float:
-    """2|A and B| / (|A| + |B|) over all voxels, 1 where both are empty."""
-    both = int(np.count_nonzero(found)) + int(np.count_nonzero(reference))
-    return 2 * int(np.count_nonzero(found & (reference > 0))) / both if both else 1.0
 
 
 def rounded(logs: dict) -> dict:

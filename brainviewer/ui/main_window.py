@@ -192,10 +192,10 @@ class MainWindow(QMainWindow):
         }.items():
             self.actions_by_name[name].triggered.connect(slot)
         for name, toggled in {
-            "overlayAction": self._set_overlay,
-            "referenceAction": self._set_reference,
-            "heatmapAction": self._set_heatmap,
-            "outlineAction": self._set_outline,
+            "overlayAction": self._session.show_overlay,
+            "referenceAction": self._session.show_reference,
+            "heatmapAction": self._session.show_heatmap,
+            "outlineAction": self._session.show_outline,
             "smoothAction": self._set_smooth,
             "foldSeriesAction": self._set_left,
             "foldResultAction": self._set_right,
@@ -334,22 +334,6 @@ class MainWindow(QMainWindow):
         sentence = self.tr("brainviewer {} shows whether, and where, a brain MRI shows a tumour. Research use only.").format(__version__)
         hint = self.tr("Models and sample scan: from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG), CC BY-NC-SA 4.0.")
         self.messages.show_message(Message("info", sentence, hint))
-
-    @Slot(bool)
-    def _set_overlay(self, on: bool) -> None:
-        self._session.set_layers(overlay=on)
-
-    @Slot(bool)
-    def _set_reference(self, on: bool) -> None:
-        self._session.set_layers(reference=on)
-
-    @Slot(bool)
-    def _set_heatmap(self, on: bool) -> None:
-        self._session.set_layers(heatmap=on)
-
-    @Slot(bool)
-    def _set_outline(self, on: bool) -> None:
-        self._session.set_style(outline=on)
 
     @Slot(bool)
     def _set_smooth(self, on: bool) -> None:

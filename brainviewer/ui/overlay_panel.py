@@ -117,10 +117,10 @@ class OverlayPanel(QWidget):
 
     def _connect(self) -> None:
         session = self._session
-        self.show_box.toggled.connect(self._set_overlay)
-        self.outline_box.toggled.connect(self._set_outline)
-        self.reference_box.toggled.connect(self._set_reference)
-        self.heatmap_box.toggled.connect(self._set_heatmap)
+        self.show_box.toggled.connect(session.show_overlay)
+        self.outline_box.toggled.connect(session.show_outline)
+        self.reference_box.toggled.connect(session.show_reference)
+        self.heatmap_box.toggled.connect(session.show_heatmap)
         self.opacity.valueChanged.connect(self._set_opacity)
         self.threshold.valueChanged.connect(self._set_threshold)
         self._colours.triggered.connect(self._set_colour)
@@ -128,22 +128,6 @@ class OverlayPanel(QWidget):
         session.style_changed.connect(self._on_style)
         session.layers_changed.connect(self._on_layers)
         session.scan_changed.connect(self._on_scan)
-
-    @Slot(bool)
-    def _set_overlay(self, on: bool) -> None:
-        self._session.set_layers(overlay=on)
-
-    @Slot(bool)
-    def _set_outline(self, on: bool) -> None:
-        self._session.set_style(outline=on)
-
-    @Slot(bool)
-    def _set_reference(self, on: bool) -> None:
-        self._session.set_layers(reference=on)
-
-    @Slot(bool)
-    def _set_heatmap(self, on: bool) -> None:
-        self._session.set_layers(heatmap=on)
 
     @Slot(int)
     def _set_opacity(self, percent: int) -> None:

@@ -242,6 +242,22 @@ class Session(QObject):
             self.layers = layers
             self.layers_changed.emit(layers)
 
+    @Slot(bool)
+    def show_overlay(self, on: bool) -> None:
+        self.set_layers(overlay=on)
+
+    @Slot(bool)
+    def show_reference(self, on: bool) -> None:
+        self.set_layers(reference=on)
+
+    @Slot(bool)
+    def show_heatmap(self, on: bool) -> None:
+        self.set_layers(heatmap=on)
+
+    @Slot(bool)
+    def show_outline(self, on: bool) -> None:
+        self.set_style(outline=on)
+
     def set_style(self, **changes: object) -> None:
         style = replace(self.style, **changes)
         self._threshold_chosen = self._threshold_chosen or "threshold" in changes
