@@ -48,7 +48,7 @@ def make_bundle(run: Run, folder: Path) -> Path:
     about = {
         "split": split | {"by": config.split, "seed": config.seed, "test": sorted(excluded(config))},
         "trained_on": {
-            "data": "LGG MRI segmentation data set (Buda et al. 2019; images from TCIA, TCGA-LGG)",
+            "data": config.about or Path(config.data).name,
             "patients": len(split["train"]),
             "slices": len(slices.labels),
             "slices_with_tumour": int(slices.labels.sum()),

@@ -22,11 +22,12 @@ from .run import Phase, Run, TrainConfig, write_atomic
 from .trainer import train
 
 VERSION = "1.0.0"
+ABOUT = "LGG MRI segmentation data set (Buda et al. 2019; images from TCIA, TCGA-LGG)"
 
 
 def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[str, list[TrainConfig]]:
     """The runs behind the bundled models, by task; each run of a task starts from the best epoch of the one before."""
-    common: dict[str, Any] = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision}
+    common: dict[str, Any] = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision, "about": ABOUT}
     segment = TrainConfig(task="segment", name="resunet-lgg", batch=16, **common)
     classify = TrainConfig(task="classify", name="resnet50-lgg", batch=32, negatives=1.2, substitution=0.3, **common)
     return {

@@ -30,6 +30,7 @@ class TrainConfig:
     Attributes:
         task: "classify" or "segment".
         data: folder in the data set's layout.
+        about: what the data is, in words for the card; the folder's name where it is empty.
         exclude: file with one patient a line that must never be seen, or "".
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
@@ -47,6 +48,7 @@ class TrainConfig:
     data: str
     name: str = ""
     version: str = "1.0.0"
+    about: str = ""
     exclude: str = ""
     split: str = "patient"
     validation: float = 0.15
