@@ -173,6 +173,22 @@ def _train_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
 
 
+def _bench_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--only", type=_groups, default=(), metavar="LIST", help="of the groups that the table is made of; a wrong name lists them")
+    command.add_argument("--part", nargs="+", help=argparse.SUPPRESS)  # what one process of several measures
+    _json(command)
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    from .bench.runner import GROUPS
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)} (known are {', '.join(GROUPS)})")
+    return names
+
+
 def _models_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (("list", "the models and where they lie"), ("verify", "compare every file with the hash that the model states")):
@@ -388,6 +404,22 @@ def selftest(arguments: argparse.Namespace) -> int:
     return OK if document["passed"] else FAILED
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    from .bench import runner
+    from .bench.measurement import document, table
+
+    if arguments.part:
+        write_json(runner.answer(*arguments.part))
+        return OK
+    rows = list(runner.run(arguments.only, lambda name: print(f"measuring: {name}", file=sys.stderr)))
+    if arguments.json:
+        write_json(document(rows, runner.machine(), __version__))
+    else:
+        print(f"brainviewer {__version__} on {runner.machine()}")
+        print(table(rows))
+    return OK
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
     "info": ("What is found under PATH; nothing is analysed.", _path_json, info),
     "predict": ("Analyses the scans under PATH and writes overlays, masks and numbers.", _predict_arguments, predict),
@@ -398,6 +430,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
     "models": ("The models that are installed.", _models_arguments, models),
     "doctor": ("Versions, devices, engines and models of this installation.", _json, doctor),
     "selftest": ("Analyses the bundled sample and compares with the stored answer.", _json, selftest),
+    "bench": ("Measures this installation, each figure against a rival in the same run.", _bench_arguments, bench),
 }
 
 

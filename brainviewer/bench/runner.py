@@ -1,0 +1,104 @@
+"""What can be measured, and how a part of it runs in a process of its own.
+
+A group of rows is a function that yields them; add one to `GROUPS`. What must not share a process with anything else (a start, a peak of memory,
+a rival that brings a framework) is a *part*: a function that returns plain values, run by `apart`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from ..errors import BrainviewerError
+from .measurement import Measurement, not_measured
+
+Group = Callable[[], Iterable[Measurement]]
+Part = Callable[..., dict]
+PART_S = 1800.0
+"""A part that takes longer has gone wrong."""
+
+
+GROUPS: dict[str, Group] = {}
+"""Name of each group, as `--only` takes it; in the order of the table."""
+
+PARTS: dict[str, Part] = {}
+"""What `apart` can run, by name."""
+
+
+def run(only: Sequence[str] = (), told: Callable[[str], None] = lambda name: None) -> Iterator[Measurement]:
+    """Measures one group after the other; a group that fails is a row that says why.
+
+    Args:
+        only: names of groups; all by default.
+        told: is told each group before it is measured.
+    """
+    for name, group in GROUPS.items():
+        if only and name not in only:
+            continue
+        told(name)
+        try:
+            yield from group()
+        except (BrainviewerError, ImportError) as error:
+            yield not_measured(name, str(error))
+
+
+def apart(part: str, *arguments: str, environment: dict[str, str] | None = None) -> dict:
+    """What a part answers, run in a fresh process, with the moment it was started at as `started_s` (of `time.time`).
+
+    Raises:
+        BrainviewerError: if it does not answer.
+    """
+    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "brainviewer"]
+    started_s = time.time()
+    try:
+        done = subprocess.run(
+            [*program, "bench", "--part", part, *arguments],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PART_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BrainviewerError(f'The part "{part}" did not end.') from None
+    answer = done.stdout.strip().splitlines()
+    if done.returncode or not answer:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BrainviewerError(f'The part "{part}" failed ({said}).')
+    return {**json.loads(answer[-1]), "started_s": started_s}
+
+
+def answer(part: str, *arguments: str) -> dict:
+    """What `apart` asks of the process that it starts.
+
+    Raises:
+        BrainviewerError: if there is no such part.
+    """
+    if part not in PARTS:
+        raise BrainviewerError(f'There is nothing called "{part}" to run.')
+    return PARTS[part](*arguments)
+
+
+def machine() -> str:
+    """The machine in words: cores, processor, what of it matters for speed."""
+    from ..inference.doctor import cpu_flags
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = cpu_flags()
+    has = [word for flag, word in (("avx512", "AVX-512"), ("vnni", "VNNI")) if flags.get(flag)]
+    return ", ".join([f"{cores} cores", _processor(), *has, platform.system(), f"Python {platform.python_version()}"])
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
