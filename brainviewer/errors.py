@@ -44,5 +44,9 @@ class TrainingError(BrainviewerError):
     """A training run cannot start or go on."""
 
 
+class AccessError(BrainviewerError):
+    """The door to administration stays shut."""
+
+
 class Cancelled(Exception):  # noqa: N818 - not an error: someone asked to stop
     """Raised inside a job when someone asked it to stop."""

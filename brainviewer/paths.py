@@ -46,6 +46,16 @@ def user_data() -> Path:
     return _environment("XDG_DATA_HOME", Path.home() / ".local" / "share") / NAME
 
 
+def site_configuration() -> Path:
+    """The system-wide folder in which whoever runs a site settles things for all users of a computer. `BRAINVIEWER_HOME` does not move it: a
+    user cannot get around it with a variable."""
+    if sys.platform == "win32":
+        return _environment("PROGRAMDATA", Path("C:/ProgramData")) / NAME
+    if sys.platform == "darwin":
+        return Path("/Library/Application Support") / NAME
+    return Path("/etc") / NAME
+
+
 def cache() -> Path:
     """The folder of what can be deleted at any time and is then computed again."""
     if os.environ.get("BRAINVIEWER_HOME") or sys.platform == "win32":
