@@ -20,8 +20,11 @@ _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PART = ".part"
 
 
-def write_file(path: Path, data: bytes | memoryview) -> None:
+def write_file(path: Path, data: bytes | memoryview, *, durable: bool = False) -> None:
     """Writes a file beside its place, then puts it there.
+
+    Args:
+        durable: whether it is on the disk when this returns, so that a power cut does not take it.
 
     Raises:
         WriteError: if it cannot be written; what was there before is untouched.
@@ -31,6 +34,9 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(aside, "wb") as stream:
             stream.write(data)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         os.replace(aside, path)
     except OSError as error:
         _forget(aside)

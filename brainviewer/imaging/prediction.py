@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Prediction:
         mask: None where the segmenter has not run.
         provisional: True until the whole-scan pass, which looks at neighbours and cleans up in three dimensions.
         seconds: of both networks, for this slice.
+        drawn: (Y, X) bool mask that a person drew; it takes the place of the models' one at every threshold. Then `tumour` says whether it has
+            a pixel; `p_tumour` and `mask` stay what the models said.
     """
 
     z: int
@@ -48,9 +50,16 @@ class Prediction:
     mask: Mask | None
     provisional: bool = True
     seconds: float = 0.0
+    drawn: np.ndarray | None = None
+
+    def with_drawn(self, drawn: np.ndarray) -> Prediction:
+        """The same with a (Y, X) bool mask drawn by hand."""
+        return replace(self, drawn=drawn, tumour=bool(drawn.any()))
 
     def found(self, threshold: float) -> np.ndarray | None:
         """(Y, X) bool of the mask that counts (empty where the decision is no tumour), or None where the segmenter has not run."""
+        if self.drawn is not None:
+            return self.drawn
         if self.mask is None:
             return None
         return self.mask.at(threshold) if self.tumour else np.zeros(self.mask.probability.shape, bool)
@@ -85,6 +94,11 @@ class ScanResult:
     @property
     def slices_with_tumour(self) -> int:
         return sum(p.tumour for p in self.predictions)
+
+    @property
+    def drawn_slices(self) -> tuple[int, ...]:
+        """Displayed indices of the slices whose mask was drawn by hand."""
+        return tuple(p.z for p in self.predictions if p.drawn is not None)
 
     def mask(self, threshold: float, shape: tuple[int, int, int]) -> np.ndarray:
         """(Z, Y, X) bool of the whole scan at a threshold."""
