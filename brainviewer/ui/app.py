@@ -23,6 +23,9 @@ from . import jobs, palette
 from .flow import Choice, Flow, Message
 from .main_window import MainWindow
 from .session import Session
+from .stage import Dialogs
+from .tools.helping import Helping
+from .tools.opening import Opening
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -34,11 +37,13 @@ INTERRUPTED = 130
 class Program:
     """All parts of one running window, made in order and closed in order."""
 
-    def __init__(self, settings: Settings, backend: jobs.Backend | None = None, choice: jobs.EngineChoice | None = None, **dialogs: object) -> None:
+    def __init__(
+        self, settings: Settings, backend: jobs.Backend | None = None, choice: jobs.EngineChoice | None = None, dialogs: Dialogs | None = None
+    ) -> None:
         self.session = Session(settings)
         self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer"))
         self.flow = Flow(self.session, *self.workers, backend=backend, choice=choice)
-        self.window = MainWindow(self.session, self.flow, settings, **dialogs)
+        self.window = MainWindow(self.session, self.flow, settings, dialogs)
 
     def close(self) -> None:
         """Ends the window, the work and the threads.
@@ -96,8 +101,8 @@ class Alarm(QObject):
 
     @Slot(object)
     def _on_raised(self, kind: str) -> None:
-        choice = Choice(self.tr("Show the log"), self._window.show_log)
-        self._window.messages.show_message(Message("error", self.tr("Unexpected error."), self.tr("The log says more."), (choice,)))
+        choice = Choice(self.tr("Show the log"), self._window.tool(Helping).show_log)
+        self._window.stage.say(Message("error", self.tr("Unexpected error."), self.tr("The log says more."), (choice,)))
 
 
 class Interrupt(QObject):
@@ -158,7 +163,7 @@ def run(paths_to_open: list[Path]) -> int:
     program.window.show()
     if paths_to_open:
         # After the first paint: the window is on screen before anything is read.
-        program.window.open_later(paths_to_open)
+        program.window.tool(Opening).open_later(paths_to_open)
     code = app.exec()
     try:
         program.close()

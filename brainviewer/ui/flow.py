@@ -14,7 +14,8 @@ from ..errors import BrainviewerError
 from ..formats.series import Series
 from ..imaging.prediction import Prediction
 from . import jobs
-from .session import OpenedScan, Phase, Session
+from .session import Session
+from .state import OpenedScan, Phase
 from .worker import Outcome, Partial, Progress, Worker
 
 log = logging.getLogger(__name__)

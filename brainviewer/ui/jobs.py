@@ -23,7 +23,7 @@ from ..formats.series import ScanListing, Series, nothing_found
 from ..imaging import render
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
 from ..imaging.volume import Volume, Window
-from .session import EngineFacts, OpenedScan
+from .state import EngineFacts, OpenedScan
 from .worker import Task
 
 log = logging.getLogger(__name__)

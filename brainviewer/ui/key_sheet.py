@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
-from . import commands, palette
+from . import palette
+from .menus import key_words, plain
 from .sheets import Card
 from .side_panel import heading
 
@@ -38,9 +39,9 @@ class KeySheet(Card):
         """One block a menu, and one for the mouse."""
         blocks = []
         for menu in menus:
-            rows = [(commands.plain(action.text()), commands.key_words(action.shortcuts())) for action in menu.actions() if action.shortcuts()]
+            rows = [(plain(action.text()), key_words(action.shortcuts())) for action in menu.actions() if action.shortcuts()]
             if rows:
-                blocks.append((commands.plain(menu.title()), rows))
+                blocks.append((plain(menu.title()), rows))
         blocks.append((self.tr("Mouse on the scan"), self._mouse()))
         total, columns, height = sum(len(rows) + 2 for _, rows in blocks), [QVBoxLayout() for _ in range(2)], 0
         for title, rows in blocks:

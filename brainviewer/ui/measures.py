@@ -7,7 +7,8 @@ from PySide6.QtCore import QCoreApplication
 from ..imaging.measure import scan_diameters
 from ..imaging.prediction import Prediction
 from ..imaging.volume import Volume
-from .session import Phase, Session
+from .session import Session
+from .state import Phase
 
 
 def _tr(text: str) -> str:

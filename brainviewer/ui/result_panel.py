@@ -7,8 +7,9 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ..imaging.prediction import OverlayStyle
 from . import measures, palette
-from .session import Phase, Session
+from .session import Session
 from .side_panel import BalancedLabel, heading
+from .state import Phase
 
 GRID_PX = palette.GRID_PX
 SETTLE_MS = 120

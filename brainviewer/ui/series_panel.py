@@ -19,7 +19,8 @@ from PySide6.QtWidgets import (
 
 from ..formats.series import ScanListing, Series
 from . import palette
-from .session import Badge, OpenedScan, Session
+from .session import Session
+from .state import Badge, OpenedScan
 
 GRID_PX = palette.GRID_PX
 THUMBNAIL_PX = 6 * GRID_PX

@@ -135,14 +135,18 @@ class MessageCard(Card):
 class SheetPlace(QObject):
     """Keeps cards at the top of a widget, one below the other, as wide as fits."""
 
-    def __init__(self, host: QWidget, cards: tuple[Card, ...]) -> None:
+    def __init__(self, host: QWidget) -> None:
         super().__init__(host)
-        self._host, self._cards = host, cards
+        self._host = host
+        self._cards: list[Card] = []
         host.installEventFilter(self)
-        for card in cards:
-            card.setParent(host)
-            card.hide()
-            card.installEventFilter(self)
+
+    def add(self, card: Card) -> None:
+        """Below those that were added before."""
+        self._cards.append(card)
+        card.setParent(self._host)
+        card.hide()
+        card.installEventFilter(self)
 
     def place(self) -> None:
         margin = 2 * GRID_PX

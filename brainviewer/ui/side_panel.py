@@ -62,7 +62,7 @@ class SidePanel(QWidget):
 
     folded_changed = Signal(object)
 
-    def __init__(self, title: str, content: QWidget, *, at_left: bool, width_px: int, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, *, at_left: bool, width_px: int, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self._at_left, self._width_px, self._title = at_left, width_px, title
@@ -75,6 +75,10 @@ class SidePanel(QWidget):
         self._area.setWidgetResizable(True)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        content = QWidget()
+        self._sections = QVBoxLayout(content)
+        self._sections.setContentsMargins(0, 0, 0, 0)
+        self._sections.setSpacing(0)
         self._area.setWidget(content)
         head = QHBoxLayout()
         head.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX // 2, 0)
@@ -87,6 +91,12 @@ class SidePanel(QWidget):
         column.addLayout(head)
         column.addWidget(self._area, 1)
         self._apply()
+
+    def add_section(self, widget: QWidget, stretch: int = 0) -> None:
+        """Below those that are there, with a line between."""
+        if self._sections.count():
+            self._sections.addWidget(rule())
+        self._sections.addWidget(widget, stretch)
 
     @property
     def folded(self) -> bool:

@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QS
 
 from . import measures, palette
 from .flow import Busy
-from .session import EngineFacts, Session
+from .session import Session
 from .side_panel import rule
+from .state import EngineFacts
 
 GRID_PX = palette.GRID_PX
 PATIENCE_MS = 600

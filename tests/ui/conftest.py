@@ -25,6 +25,7 @@ from brainviewer.settings import Settings
 from brainviewer.ui import jobs, palette
 from brainviewer.ui.app import Program
 from brainviewer.ui.main_window import MainWindow
+from brainviewer.ui.stage import Dialogs as SystemDialogs
 
 TIMEOUT_MS = 10_000
 SLICES = 12
@@ -206,7 +207,7 @@ def program(qtbot: Any, fake: FakeBackend, dialogs: Dialogs) -> Iterator[Program
     app = QApplication.instance()
     assert app is not None
     palette.dress(app, "dark")
-    made = Program(Settings(), fake.backend(), folder_dialog=dialogs.ask, file_dialog=dialogs.ask, open_outside=dialogs.open_outside)
+    made = Program(Settings(), fake.backend(), dialogs=SystemDialogs(dialogs.ask, dialogs.ask, dialogs.open_outside))
     made.window.show()
     qtbot.waitExposed(made.window)
     yield made

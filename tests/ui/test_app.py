@@ -22,8 +22,8 @@ app = QApplication([])
 
 def look():
     for window in app.topLevelWidgets():
-        if window.objectName() == "mainWindow" and window.messages.isVisible():
-            print(window.messages.sentence.text())
+        if window.objectName() == "mainWindow" and window.stage.messages.isVisible():
+            print(window.stage.messages.sentence.text())
             window.close()
 
 timer = QTimer()

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QLineEdit, QPushButton, QRadioButton, QWidget
 from brainviewer.formats.export import write_results
 from brainviewer.imaging.prediction import OverlayStyle
 from brainviewer.ui.app import Program
+from brainviewer.ui.tools.exporting import Exporting
 
 from .conftest import SLICES, TIMEOUT_MS, TUMOUR, Dialogs, FakeBackend, finished
 from .test_window import child, click, press, text
@@ -149,7 +150,7 @@ def test_the_folder_can_be_chosen(qtbot: Any, opened: Program, dialogs: Dialogs,
 
 
 def test_the_keyboard_alone_exports(qtbot: Any, opened: Program, tmp_path: Path) -> None:
-    opened.window.export_sheet._parent_folder = tmp_path
+    opened.window.tool(Exporting).sheet._parent_folder = tmp_path
     press(opened.window, "Ctrl+E")
     QTest.keyClick(opened.window.focusWidget(), Qt.Key.Key_Return)
     written(qtbot, opened)

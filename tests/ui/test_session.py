@@ -14,7 +14,8 @@ from brainviewer.imaging.prediction import SKY_BLUE, OverlayStyle, ScanResult
 from brainviewer.imaging.volume import Volume
 from brainviewer.settings import Settings
 from brainviewer.ui import measures
-from brainviewer.ui.session import OpenedScan, Phase, Session
+from brainviewer.ui.session import Session
+from brainviewer.ui.state import OpenedScan, Phase
 
 from .conftest import SLICES, TUMOUR, answer, make_series, make_volume
 
@@ -137,6 +138,30 @@ def test_going_back_to_a_series_finds_its_answer(session: Session) -> None:
     session.open(opened(make_volume("first")))
     assert session.result is None, "another listing's series of the same name is another series"
     assert session.badges == {}
+
+
+def test_the_mask_that_counts_is_the_one_made_by_hand(qtbot: Any, session: Session) -> None:
+    session.finish_analysis(result_of(session.volume))
+    z = TUMOUR[0]
+    models = session.found(z)
+    assert models.any()
+    assert session.found(0) is None, "the segmenter has not looked at it"
+    by_hand = np.zeros_like(models)
+    by_hand[3, 4] = True
+    with qtbot.waitSignal(session.mask_changed) as caught:
+        session.put_edit(z, by_hand)
+    assert caught.args == [z]
+    assert np.array_equal(session.found(z), by_hand)
+    assert session.whole_mask().sum() == 1 + sum(session.found(other).sum() for other in TUMOUR[1:])
+    with qtbot.waitSignal(session.mask_changed) as caught:
+        session.set_style(threshold=0.7)
+    assert caught.args == [None]
+    assert np.array_equal(session.found(z), by_hand), "a threshold changes only what the models drew"
+    session.put_edit(z, None)
+    assert session.found(z).sum() < models.sum()
+    session.put_edit(z, by_hand)
+    session.open(opened(make_volume("other")))
+    assert session.edited == {}
 
 
 def test_volume_only_where_the_spacing_is_known(session: Session) -> None:

@@ -20,11 +20,12 @@ from brainviewer import settings as settings_store
 from brainviewer.errors import BundleError, EngineError
 from brainviewer.imaging.prediction import BLUISH_GREEN
 from brainviewer.settings import Settings
-from brainviewer.ui import commands, jobs, palette
+from brainviewer.ui import jobs, menus, palette
 from brainviewer.ui.app import Alarm, Keeper, Program
 from brainviewer.ui.flow import outward
 from brainviewer.ui.main_window import MainWindow
-from brainviewer.ui.session import Phase
+from brainviewer.ui.state import Phase
+from brainviewer.ui.tools.tool import NO_MENU
 
 from .conftest import SLICES, TIMEOUT_MS, TUMOUR, Dialogs, FakeBackend, finished, make_series, make_volume
 
@@ -79,14 +80,13 @@ def test_everything_has_its_name(window: MainWindow) -> None:
 
 def test_every_action_is_in_a_menu_and_names_its_key(window: MainWindow) -> None:
     in_menus = {action.objectName() for menu in window.menuBar().actions() for action in menu.menu().actions()}
-    for _, rows in commands.MENUS:
-        for command in rows:
-            if command is None or command.name == "recentMenu":
-                continue
-            action = child(window, QAction, command.name)
-            assert command.name in in_menus
-            if command.keys:
-                assert commands.key_words(action.shortcuts()) in action.toolTip()
+    named = [command for tool in window._tools for command in tool.commands() if command.menu != NO_MENU and command.fill is None]
+    assert len(named) > 30
+    for command in named:
+        action = child(window, QAction, command.name)
+        assert command.name in in_menus
+        if command.keys:
+            assert menus.key_words(action.shortcuts()) in action.toolTip()
 
 
 def test_no_key_is_given_twice(window: MainWindow) -> None:
@@ -391,7 +391,7 @@ def test_key_sheet_lists_every_key(qtbot: Any, window: MainWindow) -> None:
     assert sheet.isVisible()
     words = {label.text() for label in sheet.findChildren(QLabel)}
     for name in ("exportAction", "nextFindingAction", "showFlairAction", "cancelAction"):
-        assert commands.key_words(child(window, QAction, name).shortcuts()) in words
+        assert menus.key_words(child(window, QAction, name).shortcuts()) in words
     press(window, "F1")
     assert not sheet.isVisible()
 
@@ -418,7 +418,7 @@ def test_controls_change_the_look(qtbot: Any, opened: Program) -> None:
 
 
 def test_a_higher_threshold_never_finds_more(opened: Program) -> None:
-    strip = opened.window.scan
+    strip = opened.window.stage.scan
     areas = []
     for percent in (10, 40, 70, 95):
         child(opened.window, QSlider, "thresholdSlider").setValue(percent)
@@ -534,8 +534,8 @@ def test_the_look_of_the_window_is_kept(qtbot: Any, opened: Program) -> None:
     again = Program(settings_store.load(), FakeBackend().backend())
     assert again.session.style == opened.session.style
     assert again.session.show == "post"
-    assert again.window.left.folded
-    assert not again.window.right.folded
+    assert again.window.stage.left.folded
+    assert not again.window.stage.right.folded
     again.close()
     again.window.deleteLater()
 

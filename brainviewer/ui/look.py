@@ -1,0 +1,143 @@
+"""How the scan and what was found are drawn: the part of the session that looks change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from ..imaging.prediction import OverlayStyle
+from ..imaging.volume import Volume, Window
+from ..settings import Settings
+from .state import OpenedScan
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """What is drawn over the scan, and how the scan itself is drawn."""
+
+    overlay: bool = True
+    reference: bool = False
+    heatmap: bool = False
+    smooth: bool = True
+
+
+class Look(QObject):
+    """Signals, one a field; each is sent after the change and only where something changed.
+
+    show_changed: one of render.SHOWS.
+    windows_changed: tuple of Window.
+    layers_changed: Layers.
+    style_changed: OverlayStyle.
+    """
+
+    show_changed = Signal(object)
+    windows_changed = Signal(object)
+    layers_changed = Signal(object)
+    style_changed = Signal(object)
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.scan: OpenedScan | None = None
+        self.show = settings.show
+        self.windows: tuple[Window, ...] = ()
+        self.layers = Layers()
+        threshold = OverlayStyle().threshold if settings.threshold is None else settings.threshold
+        self.style = OverlayStyle(settings.colour, settings.opacity, threshold, settings.outline)
+        self._threshold_chosen = settings.threshold is not None
+        self._proposed = OverlayStyle().threshold
+
+    @property
+    def volume(self) -> Volume | None:
+        return self.scan.volume if self.scan else None
+
+    def set_show(self, show: str) -> None:
+        if show != self.show:
+            self.show = show
+            self.show_changed.emit(show)
+
+    def set_windows(self, windows: tuple[Window, ...]) -> None:
+        if windows != self.windows:
+            self.windows = windows
+            self.windows_changed.emit(windows)
+
+    def drag_window(self, right: float, up: float) -> None:
+        """Widens (right) and raises (up) the window of what is shown, in fractions of its automatic width."""
+        if self.scan is None:
+            return
+        moved = list(self.windows)
+        for channel in self.channels_shown():
+            now, auto = self.windows[channel], self.scan.windows[channel]
+            width = max(now.width + right * auto.width, auto.width / 200)
+            level = now.level - up * auto.width
+            moved[channel] = Window(level - width / 2, level + width / 2)
+        self.set_windows(tuple(moved))
+
+    @Slot()
+    def reset_windows(self) -> None:
+        if self.scan is not None:
+            self.set_windows(self.scan.windows)
+
+    def channels_shown(self) -> tuple[int, ...]:
+        """Indices of the channels that the picture is made of."""
+        if self.volume is None:
+            return ()
+        if self.volume.composed and self.show != "composite":
+            return (self.volume.channels.index(self.show),)
+        return tuple(range(len(self.volume.channels)))
+
+    def set_layers(self, **changes: bool) -> None:
+        layers = replace(self.layers, **changes)
+        if layers != self.layers:
+            self.layers = layers
+            self.layers_changed.emit(layers)
+
+    @Slot(bool)
+    def show_overlay(self, on: bool) -> None:
+        self.set_layers(overlay=on)
+
+    @Slot(bool)
+    def show_reference(self, on: bool) -> None:
+        self.set_layers(reference=on)
+
+    @Slot(bool)
+    def show_heatmap(self, on: bool) -> None:
+        self.set_layers(heatmap=on)
+
+    @Slot(bool)
+    def show_outline(self, on: bool) -> None:
+        self.set_style(outline=on)
+
+    def set_style(self, **changes: object) -> None:
+        style = replace(self.style, **changes)
+        self._threshold_chosen = self._threshold_chosen or "threshold" in changes
+        self._put_style(style)
+
+    @Slot()
+    def reset_style(self) -> None:
+        """The look that the program proposes, with the models' own threshold."""
+        self._threshold_chosen = False
+        self._put_style(OverlayStyle(threshold=self._proposed))
+
+    def propose_threshold(self, threshold: float) -> None:
+        """The models' own threshold, unless someone chose another."""
+        self._proposed = threshold
+        if not self._threshold_chosen:
+            self._put_style(replace(self.style, threshold=threshold))
+
+    def looks(self, settings: Settings) -> Settings:
+        """Settings with the present look of things, to be kept for the next start."""
+        style = self.style
+        return replace(
+            settings,
+            opacity=style.opacity,
+            colour=style.rgb,
+            outline=style.outline,
+            threshold=style.threshold if self._threshold_chosen else None,
+            show=self.show,
+        )
+
+    def _put_style(self, style: OverlayStyle) -> None:
+        if style != self.style:
+            self.style = style
+            self.style_changed.emit(style)

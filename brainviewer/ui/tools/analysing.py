@@ -1,0 +1,76 @@
+"""Analysing a scan, its result, and going from finding to finding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Slot
+
+from ..result_panel import ResultPanel
+from ..stage import Stage
+from ..state import Phase
+from .tool import SCAN, Command, Tool
+
+
+class Analysing(Tool):
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.flow.analyse_on_open = stage.settings.analyse_on_open
+        panel = ResultPanel(self.session)
+        panel.analyse_wanted.connect(self.flow.analyse)
+        stage.right.add_section(panel)
+
+    def commands(self) -> tuple[Command, ...]:
+        tr = self.tr
+        return (
+            Command(
+                "analyseAction",
+                SCAN,
+                tr("&Analyse"),
+                self.flow.analyse,
+                ("F5",),
+                tr("Analyse the scan, from the slice on screen outward"),
+                lambda: self.is_open() and self.session.analysis.phase is not Phase.RUNNING and not self.session.volume.refusal,
+            ),
+            # Always there: Esc also closes what lies over the scan.
+            Command("cancelAction", SCAN, tr("&Cancel"), self._cancel, ("Esc",), tr("Stop; what is finished is kept")),
+            Command(
+                "analyseOnOpenAction",
+                SCAN,
+                tr("Analyse when a scan &opens"),
+                self._toggle_on_open,
+                checked=lambda: self.flow.analyse_on_open,
+            ),
+        )
+
+    def _cancel(self) -> None:
+        if not self.stage.dismiss_card():
+            self.flow.cancel()
+
+    def _toggle_on_open(self) -> None:
+        self.flow.analyse_on_open = not self.flow.analyse_on_open
+        self.stage.keep(replace(self.stage.settings, analyse_on_open=self.flow.analyse_on_open))
+
+
+class Findings(Tool):
+    """To the next and the previous slice with a tumour."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.session.prediction_changed.connect(self._on_prediction)
+        self._on_prediction(None)
+
+    def commands(self) -> tuple[Command, ...]:
+        tr, scan = self.tr, self.stage.scan
+        return (
+            Command("nextFindingAction", SCAN, tr("&Next finding"), scan.go_to_next_finding, ("N",), enabled=self._found),
+            Command("previousFindingAction", SCAN, tr("&Previous finding"), scan.go_to_previous_finding, ("Shift+N",), enabled=self._found),
+        )
+
+    def _found(self) -> bool:
+        return any(p is not None and p.tumour for p in self.session.predictions)
+
+    @Slot(object)
+    def _on_prediction(self, changed: object) -> None:
+        for button in (self.stage.scan.previous_button, self.stage.scan.next_button):
+            button.setEnabled(self._found())

@@ -1,0 +1,43 @@
+"""Help: the keys, the log, and what the program is."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QUrl, Slot
+
+from ... import __version__, paths
+from ..flow import Message
+from ..key_sheet import KeySheet
+from ..stage import Stage
+from .tool import HELP, Command, Tool
+
+
+class Helping(Tool):
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self.keys = KeySheet()
+        stage.add_card(self.keys)
+
+    def commands(self) -> tuple[Command, ...]:
+        tr = self.tr
+        return (
+            Command("keysAction", HELP, tr("All &keys"), self._toggle_keys, ("F1",), tr("Every key and what the mouse does")),
+            Command("logAction", HELP, tr("Show the &log"), self.show_log, tip=tr("Open the folder of the log file")),
+            Command("aboutAction", HELP, tr("&About brainviewer"), self._about),
+        )
+
+    def _toggle_keys(self) -> None:
+        if self.keys.isVisible():
+            self.keys.dismiss()
+        else:
+            self.keys.show()
+
+    @Slot()
+    def show_log(self) -> None:
+        folder = paths.log_file().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        self.stage.dialogs.open_outside(QUrl.fromLocalFile(str(folder)))
+
+    def _about(self) -> None:
+        sentence = self.tr("brainviewer {} shows whether, and where, a brain MRI shows a tumour. Research use only.").format(__version__)
+        hint = self.tr("Models and sample scan: from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG), CC BY-NC-SA 4.0.")
+        self.stage.say(Message("info", sentence, hint))
