@@ -9,6 +9,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from . import palette
+from .hand import Hand, Point
 
 WHEEL_NOTCH = 120
 TRACKPAD_NOTCH_PX = 30
@@ -50,6 +51,8 @@ class SliceView(pg.GraphicsView):
         self._space = False
         self._drag: str | None = None
         self._drag_from = QPointF()
+        self._hands: list[Hand] = []
+        self._holding: Hand | None = None
         self._letters: tuple[str, str, str, str] | None = None
         self._corners: dict[str, tuple[str, ...]] = {}
         self.set_smooth(True)
@@ -120,12 +123,46 @@ class SliceView(pg.GraphicsView):
             return None
         return int(point.y() / extent.height() * self._shape[0]), int(point.x() / extent.width() * self._shape[1])
 
+    # Hands
+
+    def add_hand(self, hand: Hand) -> None:
+        """It is asked before those that were added earlier, and draws over them."""
+        self._hands.insert(0, hand)
+
+    def point_at(self, position: QPointF) -> Point:
+        """What lies at a place of the view, outside the slice too."""
+        point, (dy, dx) = self._box.mapSceneToView(position), self._pixel_mm or (1.0, 1.0)
+        return point.y() / dy, point.x() / dx
+
+    def place_of(self, point: Point) -> QPointF:
+        """Where in the view a point of the slice lies."""
+        dy, dx = self._pixel_mm or (1.0, 1.0)
+        return self._box.mapViewToScene(QPointF(point[1] * dx, point[0] * dy))
+
+    def _hand_that_takes(self, event: QMouseEvent) -> Hand | None:
+        at = self.point_at(event.position())
+        return next((hand for hand in self._hands if hand.press(at, event)), None)
+
+    def _point(self, at: Point | None) -> None:
+        """Tells the hands where the pointer is, and gives it the shape that they ask for."""
+        shapes = [shape for shape in [hand.hover(at) for hand in self._hands] if shape is not None]
+        if self._space:
+            self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+        elif shapes:
+            self.viewport().setCursor(shapes[0])
+        else:
+            self.viewport().unsetCursor()
+
     # Words around the scan
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         painter = QPainter(self.viewport())
         painter.setFont(palette.tabular(self.font()))
+        for hand in reversed(self._hands):
+            painter.save()
+            hand.draw(painter, self)
+            painter.restore()
         margin = 1.5 * palette.GRID_PX
         frame = QRectF(self.viewport().rect()).adjusted(margin, margin, -margin, -margin)
         widest = round(frame.width() / 2 - 3 * palette.GRID_PX)  # the letters in the middle of each edge stay free
@@ -171,8 +208,10 @@ class SliceView(pg.GraphicsView):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.accept()
-        pixels, angle = event.pixelDelta().y(), event.angleDelta().y()
+        pixels, angle = event.pixelDelta().y(), event.angleDelta().y() or event.angleDelta().x()  # with Alt some systems turn it sideways
         turned = pixels / TRACKPAD_NOTCH_PX if pixels else angle / WHEEL_NOTCH
+        if any(hand.turn(turned, event.modifiers()) for hand in self._hands):
+            return
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.zoom(ZOOM_STEP**turned, event.position())
             return
@@ -190,14 +229,18 @@ class SliceView(pg.GraphicsView):
         if event.button() == Qt.MouseButton.MiddleButton or (event.button() == Qt.MouseButton.LeftButton and self._space):
             self._drag = "pan"
             self.viewport().setCursor(Qt.CursorShape.ClosedHandCursor)
-        elif event.button() == Qt.MouseButton.LeftButton:
-            self._drag = "level"
+        elif self._holding is None and self._drag is None:
+            self._holding = self._hand_that_takes(event)
+            if self._holding is None and event.button() == Qt.MouseButton.LeftButton:
+                self._drag = "level"
         self._drag_from = event.position()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         event.accept()
         moved = event.position() - self._drag_from
-        if self._drag == "pan":
+        if self._holding is not None:
+            self._holding.drag(self.point_at(event.position()), event)
+        elif self._drag == "pan":
             before, now = self._box.mapSceneToView(self._drag_from), self._box.mapSceneToView(event.position())
             self._fitted = False
             self._box.translateBy(x=before.x() - now.x(), y=before.y() - now.y())
@@ -205,24 +248,28 @@ class SliceView(pg.GraphicsView):
         elif self._drag == "level":
             extent = max(min(self.width(), self.height()), 1)
             self.level_dragged.emit((moved.x() / extent, -moved.y() / extent))
+        else:
+            self._point(self.point_at(event.position()))
         self._drag_from = event.position()
         self.hovered.emit(self._pixel_at(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
-        self._drag = None
-        if self._space:
-            self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
-        else:
-            self.viewport().unsetCursor()
+        holding, self._holding, self._drag = self._holding, None, None
+        if holding is not None:
+            holding.release(self.point_at(event.position()), event)
+        self._point(self.point_at(event.position()))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """The second press of two: a hand's, if one takes it."""
         event.accept()
-        if event.button() == Qt.MouseButton.LeftButton:
+        self._holding = self._hand_that_takes(event)
+        if self._holding is None and event.button() == Qt.MouseButton.LeftButton:
             self.fit()
 
     def leaveEvent(self, event: object) -> None:
         super().leaveEvent(event)
+        self._point(None)
         self.hovered.emit(None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

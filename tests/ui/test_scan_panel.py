@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QSlider, QToolButton, QWidget
 from brainviewer.formats.export import overlay_picture
 from brainviewer.imaging import render
 from brainviewer.ui.app import Program
+from brainviewer.ui.hand import Hand
 from brainviewer.ui.picture import picture_of
 from brainviewer.ui.slice_view import SliceView
 from brainviewer.ui.timeline import Bar, DetectionStrip
@@ -92,6 +93,48 @@ def test_space_drag_moves(qtbot: Any, opened: Program) -> None:
     qtbot.keyRelease(view, Qt.Key.Key_Space)
     assert session.windows == auto
     assert view._box.viewRect().x() < seen.x()
+
+
+class Recorder(Hand):
+    """Takes presses in the left half of a slice that is 48 wide, and every wheel with Alt."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, tuple[float, float] | None]] = []
+
+    def press(self, at: tuple[float, float], event: QMouseEvent) -> bool:
+        taken = at[1] < 24
+        if taken:
+            self.seen.append(("press", at))
+        return taken
+
+    def drag(self, at: tuple[float, float], event: QMouseEvent) -> None:
+        self.seen.append(("drag", at))
+
+    def release(self, at: tuple[float, float], event: QMouseEvent) -> None:
+        self.seen.append(("release", at))
+
+    def turn(self, steps: float, keys: Qt.KeyboardModifier) -> bool:
+        return bool(keys & Qt.KeyboardModifier.AltModifier)
+
+
+def test_a_hand_takes_the_mouse_where_it_wants(qtbot: Any, opened: Program) -> None:
+    view, session, hand = view_of(opened), opened.session, Recorder()
+    view.add_hand(hand)
+    windows, z = session.windows, session.z
+    start, end = view.place_of((10.5, 5.5)), view.place_of((20.5, 15.5))
+    assert view.point_at(start) == pytest.approx((10.5, 5.5))
+    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, start.toPoint(), end.toPoint())
+    assert [what for what, _ in hand.seen] == ["press", "drag", "release"]
+    assert hand.seen[1][1] == pytest.approx((20.5, 15.5), abs=0.2)
+    assert session.windows == windows, "it is no contrast drag then"
+    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, view.place_of((10, 30)).toPoint(), end.toPoint())
+    assert session.windows != windows, "what it does not take is the view's own"
+    assert len(hand.seen) == 3
+    view.zoom(2.0)
+    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.place_of((32, 23)).toPoint())
+    assert view.magnification() == pytest.approx(2, rel=0.01), "the second press of two is the hand's too"
+    wheel(view.viewport(), -1, Qt.KeyboardModifier.AltModifier)
+    assert session.z == z
 
 
 def test_the_scan_keeps_its_proportions(qtbot: Any, opened: Program) -> None:
