@@ -98,16 +98,56 @@ def _mask_to_network(mask: np.ndarray, size: int) -> np.ndarray:
     return (grid >= 0.5).astype(np.uint8)
 
 
-def split_patients(cases: Sequence[Case], validation: float, seed: int) -> tuple[list[int], list[int]]:
-    """Positions of the training and validation cases, stratified by site; sites with few patients count as one."""
+def split_patients(
+    cases: Sequence[Case], validation: float, seed: int, say: Callable[[str], None] = lambda text: None
+) -> tuple[list[int], list[int]]:
+    """Positions of the training and validation cases, stratified by site; sites with few patients count as one.
+
+    Args:
+        say: is told where so few patients cannot be stratified, which then are drawn at random.
+
+    Raises:
+        TrainingError: where there are not two patients.
+    """
     from sklearn.model_selection import train_test_split
 
-    counts = Counter(case.site for case in cases)
-    strata = [case.site if counts[case.site] >= RARE_SITE else "other" for case in cases]
-    smallest = min(Counter(strata).values())
-    stratify = strata if smallest > 1 else None
-    train, held_out = train_test_split(range(len(cases)), test_size=validation, random_state=seed, stratify=stratify)
+    if len(cases) < 2:
+        raise TrainingError("A split by patient needs at least two patients.", "Add labelled patients.")
+    sites = strata_of([case.site for case in cases])
+    held = max(1, min(len(cases) - 1, round(validation * len(cases))))
+    kinds = len(set(sites))
+    stratify: list[str] | None = sites
+    if kinds > 1 and (held < kinds or len(cases) - held < kinds or min(Counter(sites).values()) < 2):
+        say(f"{len(cases)} patients are too few to keep {held} of {kinds} sites for validation: they are drawn at random instead.")
+        stratify = None
+    train, held_out = train_test_split(range(len(cases)), test_size=held, random_state=seed, stratify=stratify)
     return sorted(train), sorted(held_out)
+
+
+def strata_of(sites: Sequence[str]) -> list[str]:
+    """The stratum of each case: its site, rare sites together; too few of them join the largest site, since a stratum of one cannot be split."""
+    counts = Counter(sites)
+    strata = [site if counts[site] >= RARE_SITE else "other" for site in sites]
+    sizes = Counter(strata)
+    if sizes["other"] == 1 and len(sizes) > 1:
+        largest = max((site for site in sizes if site != "other"), key=lambda site: sizes[site])
+        strata = [largest if stratum == "other" else stratum for stratum in strata]
+    return strata
+
+
+def named_split(cases: Sequence[Case], validation: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Positions of the training and validation cases where the validation patients are given by name.
+
+    Raises:
+        TrainingError: where some of them are not there, or nobody is left to learn from.
+    """
+    if absent := sorted(set(validation) - {case.patient for case in cases}):
+        raise TrainingError(f"Validation patients that are not in the data: {', '.join(absent)}.", "Correct validation_patients in the settings.")
+    held_out = [n for n, case in enumerate(cases) if case.patient in validation]
+    train = [n for n, case in enumerate(cases) if case.patient not in validation]
+    if not train:
+        raise TrainingError("All patients are kept for validation, none is left to learn from.", "Shorten validation_patients in the settings.")
+    return train, held_out
 
 
 def split_slices_leaky(labels: np.ndarray, test: float, validation: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -49,9 +49,16 @@ def focal_tversky_and_crossentropy(reference: Tensor, predicted: Tensor) -> Tens
     return focal_tversky(reference, predicted) + crossentropy
 
 
+def dice_and_crossentropy(reference: Tensor, predicted: Tensor) -> Tensor:
+    """Dice for the overlap plus binary cross-entropy: missed and false pixels weigh the same."""
+    crossentropy = ops.mean(keras.losses.binary_crossentropy(ops.cast(reference, "float32"), predicted))
+    return dice(reference, predicted) + crossentropy
+
+
 LOSSES = {
     "tversky": tversky,
     "dice": dice,
+    "dice_and_crossentropy": dice_and_crossentropy,
     "focal_tversky": focal_tversky,
     "focal_tversky_and_crossentropy": focal_tversky_and_crossentropy,
 }

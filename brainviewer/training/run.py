@@ -34,13 +34,15 @@ class TrainConfig:
         exclude: file with one patient a line that must never be seen, or "".
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
+        validation_patients: these are kept for validation instead, whatever share they are; for runs that must agree on it.
         start: "none", "imagenet", or the folder of a bundle or of another run.
         imagenet: `.weights.h5` of ResNet50 without top; "" looks in the user's Keras cache, then asks Keras to download it.
         phases: progressive sizes.
         negatives: slices without tumour in an epoch, as a multiple of those with (0: all).
         precision: "float32" or "mixed_bfloat16" (half the time on CPUs with AVX-512 BF16).
-        strength: of the augmentation, 0 (none) to 1.
+        strength: of the augmentation: 0 none, 1 what other heads and scanners do, up to 2 with distortions beyond that.
         substitution: probability that all channels become FLAIR.
+        paste: probability that a slice gets a tumour of another one ("segment" only).
         patience: epochs without a better validation score before the run stops early.
     """
 
@@ -52,6 +54,7 @@ class TrainConfig:
     exclude: str = ""
     split: str = "patient"
     validation: float = 0.15
+    validation_patients: tuple[str, ...] = ()
     seed: int = 1
     start: str = "none"
     imagenet: str = ""
@@ -66,6 +69,7 @@ class TrainConfig:
     precision: str = "float32"
     strength: float = 1.0
     substitution: float = 0.2
+    paste: float = 0.0
     patience: int = 10
 
     @property
@@ -87,6 +91,7 @@ class TrainConfig:
         values = dict(document)
         if "phases" in values:
             values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
+        values["validation_patients"] = tuple(values.get("validation_patients", ()))
         return cls(**values)
 
 

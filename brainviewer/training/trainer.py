@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import TrainingError
 from ..inference.bundle import read_bundle
 from . import data, losses, networks
-from .augment import augment
+from .augment import augment, paste_tumour
 from .evaluate import counts, dice_of
 from .run import Run, TrainConfig, write_atomic
 
@@ -44,6 +44,7 @@ class Batches(keras.utils.PyDataset):
             count = min(len(negative), round(config.negatives * len(positive)))
             negative = rng.choice(negative, count, replace=False)
         self.order = rng.permutation(np.concatenate([positive, negative]))
+        self.donors = positive
 
     def __len__(self) -> int:
         return max(1, len(self.order) // self.config.batch)
@@ -52,9 +53,17 @@ class Batches(keras.utils.PyDataset):
         config = self.config
         rng = np.random.default_rng((config.seed, self.epoch, number))
         chosen = self.order[number * config.batch : (number + 1) * config.batch]
-        pairs = [augment(self.slices.images[n].astype(np.float32), self.slices.masks[n], rng, config.strength, config.substitution) for n in chosen]
+        pairs = [augment(*self._slice(n, rng), rng, config.strength, config.substitution) for n in chosen]
         images, masks = (np.stack(side) for side in zip(*pairs, strict=True))
         return images, targets(config, masks)
+
+    def _slice(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A slice and its mask, now and then with a tumour of another patient."""
+        image, mask = self.slices.images[n].astype(np.float32), self.slices.masks[n]
+        if self.config.paste <= 0 or rng.random() >= self.config.paste or not len(self.donors):
+            return image, mask
+        donor = rng.choice(self.donors)
+        return paste_tumour(image, mask, self.slices.images[donor].astype(np.float32), self.slices.masks[donor], rng)
 
 
 def targets(config: TrainConfig, masks: np.ndarray) -> dict[str, np.ndarray]:
@@ -156,7 +165,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     for epoch in range(done["epoch"] if done else 0, config.epochs):
         if slices is None or slices.images.shape[1] != sizes[epoch]:
             slices = data.load(cases, sizes[epoch], lambda text: run.log("note", text=text))
-            training, validation = positions(config, cases, slices)
+            training, validation = positions(config, cases, slices, lambda text: run.log("note", text=text))
             write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
             steps = len(Batches(slices, training, config, 0))
             fresh = build(config, sizes[epoch])
@@ -204,10 +213,15 @@ def excluded(config: TrainConfig) -> list[str]:
         raise TrainingError(f'The list of patients to leave out, "{config.exclude}", cannot be read ({error.strerror}).') from None
 
 
-def positions(config: TrainConfig, cases: list[data.Case], slices: data.Slices) -> tuple[np.ndarray, np.ndarray]:
+def positions(
+    config: TrainConfig, cases: list[data.Case], slices: data.Slices, say: Callable[[str], None] = lambda text: None
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and the validation slices."""
     if config.split == "patient":
-        by_case = data.split_patients(cases, config.validation, config.seed)
+        if config.validation_patients:
+            by_case = data.named_split(cases, config.validation_patients)
+        else:
+            by_case = data.split_patients(cases, config.validation, config.seed, say)
         train, validation = (np.flatnonzero(np.isin(slices.cases, side)) for side in by_case)
         return train, validation
     if config.split == "slice_leaky":

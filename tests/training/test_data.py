@@ -68,6 +68,39 @@ def test_split_by_patient_is_disjoint_stratified_and_seeded(folder: Path) -> Non
     assert any(data.split_patients(cases, 0.34, seed=n) != (train, validation) for n in range(4, 8))
 
 
+def a_case(number: int, site: str) -> data.Case:
+    return data.Case(f"TCGA_{site}_{number:04}", site, series=None)  # type: ignore[arg-type]
+
+
+def test_a_lone_site_does_not_switch_the_stratification_off() -> None:
+    sites = ["CS"] * 11 + ["DU"] * 32 + ["EZ"] + ["FG"] * 10 + ["HT"] * 24
+    cases = [a_case(n, site) for n, site in enumerate(sites)]
+    for seed in range(5):
+        said: list[str] = []
+        _, validation = data.split_patients(cases, 0.15, seed, said.append)
+        assert {cases[n].site for n in validation} >= {"CS", "DU", "FG", "HT"}
+        assert not said
+
+
+def test_too_few_patients_for_their_sites_are_split_at_random_and_that_is_said() -> None:
+    cases = [a_case(n, site) for n, site in enumerate(["A"] * 4 + ["B"] * 4)]
+    said: list[str] = []
+    train, validation = data.split_patients(cases, 0.15, 1, said.append)
+    assert (len(train), len(validation)) == (7, 1)
+    assert "at random" in said[0]
+    with pytest.raises(TrainingError, match="two patients"):
+        data.split_patients(cases[:1], 0.15, 1)
+
+
+def test_validation_patients_may_be_given_by_name() -> None:
+    cases = [a_case(n, "A") for n in range(4)]
+    assert data.named_split(cases, ["TCGA_A_0002", "TCGA_A_0000"]) == ([1, 3], [0, 2])
+    with pytest.raises(TrainingError, match="TCGA_B_0009"):
+        data.named_split(cases, ["TCGA_B_0009"])
+    with pytest.raises(TrainingError, match="none is left"):
+        data.named_split(cases, [case.patient for case in cases])
+
+
 def test_the_leaky_split_says_so_in_its_name_and_keeps_the_notebooks_shares() -> None:
     labels = np.arange(1000) % 3 == 0
     train, validation, test = data.split_slices_leaky(labels, 0.15, 0.15, 0)
