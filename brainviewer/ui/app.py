@@ -52,6 +52,7 @@ class Program:
             RuntimeError: if a thread does not end in time.
         """
         self.window.hide()
+        self.window.close_tools()
         self.flow.close()
 
 

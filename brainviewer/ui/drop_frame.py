@@ -20,10 +20,12 @@ class DropFrame(QWidget):
 
     dropped = Signal(object)
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: QWidget, words: str = "") -> None:
+        """`words` with {} for the name of what is dragged."""
         super().__init__(window)
         self.setObjectName("dropFrame")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._words = words or self.tr('Drop to open "{}"')
         self._name = ""
         self.hide()
         window.setAcceptDrops(True)
@@ -52,7 +54,7 @@ class DropFrame(QWidget):
         font.setPointSizeF(font.pointSizeF() * 1.45)
         painter.setFont(font)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        words = self.tr('Drop to open "{}"').format(self._name)
+        words = self._words.format(self._name)
         elided = painter.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, self.width() - 8 * GRID_PX)
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, elided)
 

@@ -185,6 +185,14 @@ class Flow(QObject):
         self._analyse_ticket = self._analyst.submit(job)
         self._set_busy(self._analyse_ticket, Busy(self.tr("Starting the models")))
 
+    @Slot()
+    def use_other_models(self) -> None:
+        """Other models are in use now: the answers of those before are forgotten, and a scan that had some is analysed anew."""
+        self._shelf.forget()
+        self.session.forget_answers()
+        if self.analysing or self.session.result is not None:
+            self.analyse()
+
     def _refine(self) -> None:
         session = self.session
         if session.scan is None or session.result is None:

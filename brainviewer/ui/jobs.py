@@ -166,11 +166,16 @@ def _step(task: Task, note: str, done: int, total: int) -> None:
 
 
 class Shelf:
-    """The loaded models. Used on the analyst's thread only, and after that thread has ended, to close them."""
+    """The loaded models. Used on the analyst's thread only (but for `forget`), and after that thread has ended, to close them."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._models: Any = None
+        self._stale = False
+
+    def forget(self) -> None:
+        """Other models are in use now: the next job loads them. From any thread."""
+        self._stale = True
 
     def models(self, engine: str, device: str, precision: str) -> Any:
         """Loads them on the first call.
@@ -178,6 +183,9 @@ class Shelf:
         Raises:
             BundleError, EngineError: if they cannot be loaded; the next call tries again.
         """
+        if self._stale:
+            self._stale = False
+            self.close()
         if self._models is None:
             self._models = self._backend.load_models(engine, device, precision)
         return self._models

@@ -16,7 +16,7 @@ from .menus import Menus
 from .session import Session
 from .stage import Dialogs, Stage
 from .status_strip import StatusStrip
-from .tools import analysing, arranging, exporting, helping, listing, looking, opening, slices
+from .tools import administering, analysing, arranging, exporting, helping, listing, looking, opening, slices
 from .tools.tool import Tool
 
 SMALLEST_PX = (1024, 640)
@@ -34,6 +34,7 @@ TOOLS: tuple[type[Tool], ...] = (
     looking.Picture,
     arranging.Arranging,
     helping.Helping,
+    administering.Administering,
 )
 """Everything that can be done: a panel, card or tool more is a line more. The order is that of menus, panels and cards."""
 
@@ -94,6 +95,11 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _on_scan(self, scan: object) -> None:
         self.setWindowTitle(f"{self._session.scan.series.key} - brainviewer" if self._session.scan else "brainviewer")
+
+    def close_tools(self) -> None:
+        """Ends what runs for the tools."""
+        for tool in self._tools:
+            tool.close()
 
     # What is kept for the next start
 

@@ -108,9 +108,10 @@ class SeriesPanel(QWidget):
     @Slot(object)
     def _on_badge(self, key: str) -> None:
         item, badge = self._item(key), self._session.badges.get(key)
-        if item is not None and badge is not None:
-            item.setData(BADGE, badge_words(badge))
-            item.setText(f"{item.data(TITLE)}, {item.data(DETAIL)}, {badge_words(badge)}")
+        if item is not None:
+            words = badge_words(badge) if badge is not None else ""
+            item.setData(BADGE, words)
+            item.setText(", ".join(part for part in (item.data(TITLE), item.data(DETAIL), words) if part))
 
     @Slot(QListWidgetItem, QListWidgetItem)
     def _on_current(self, item: QListWidgetItem | None, before: QListWidgetItem | None) -> None:

@@ -206,6 +206,13 @@ class Session(Look):
             self._masked_at = style.threshold
             self.mask_changed.emit(None)
 
+    def forget_answers(self) -> None:
+        """Those of the scans that are not on screen."""
+        self._remembered.clear()
+        known, self.badges = self.badges, {}
+        for key in known:
+            self.badge_changed.emit(key)
+
     def _remember(self, result: ScanResult) -> None:
         if self.scan is None:
             return

@@ -74,6 +74,9 @@ class Tool(QObject):
         """The settings with what this tool keeps for the next start."""
         return settings
 
+    def close(self) -> None:
+        """Ends what runs for this tool; the window is closing."""
+
     def is_open(self) -> bool:
         """Whether a scan is on screen."""
         return self.session.volume is not None

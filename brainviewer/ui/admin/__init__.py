@@ -1,0 +1,1 @@
+"""The hidden administration: checking labelled data, training, judging and switching models."""

@@ -1,0 +1,38 @@
+"""Makes the parts of the administration and joins them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from ...passcode import Passcode
+from ..stage import Stage
+from ..worker import Worker
+from .data_page import DataPage
+from .panel import AdminPanel
+
+
+class Office(QObject):
+    """Attributes:
+    panel: what is shown.
+
+    Signals:
+        switched: other models are in use now.
+    """
+
+    switched = Signal()
+
+    def __init__(self, stage: Stage, passcode: Passcode | None = None) -> None:
+        super().__init__(stage)
+        self.worker = Worker("administration", self)
+        self.data = DataPage(self.worker, stage.dialogs.ask_folder)
+        pages = ((self.tr("Data"), self.data),)
+        self.panel = AdminPanel(pages, self.data, passcode)
+
+    def close(self) -> None:
+        """Ends the check and the thread; a training goes on.
+
+        Raises:
+            RuntimeError: if the thread does not end in time.
+        """
+        self.data.close_child()
+        self.worker.close()
