@@ -41,7 +41,7 @@ class Program:
         self, settings: Settings, backend: jobs.Backend | None = None, choice: jobs.EngineChoice | None = None, dialogs: Dialogs | None = None
     ) -> None:
         self.session = Session(settings)
-        self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer"))
+        self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer", "keeper"))
         self.flow = Flow(self.session, *self.workers, backend=backend, choice=choice)
         self.window = MainWindow(self.session, self.flow, settings, dialogs)
 

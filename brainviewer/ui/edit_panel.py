@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
-from . import icons, palette
+from . import palette
 from .editing import SIZES, Drawing, Editing
 from .icons import IconButton
 from .session import Session
@@ -39,11 +39,11 @@ class EditPanel(QWidget):
         self.tools = (
             ToolButton(Drawing.BRUSH, "brushButton", tr("Brush"), tr("Draw; the right button erases (B)"), self),
             ToolButton(Drawing.ERASER, "eraserButton", tr("Eraser"), tr("Erase; the right button draws (E)"), self),
-            ToolButton(Drawing.FILL, "fillButton", tr("Fill"), tr("Fill what a drawn line encloses; the right button takes a whole part away (G)"), self),
+            ToolButton(Drawing.FILL, "fillButton", tr("Fill"), tr("Fill what a line encloses; the right button takes a part away (G)"), self),
         )
         self.undo = IconButton("undo", "undoButton", self)
         self.redo = IconButton("redo", "redoButton", self)
-        self.size = self._slider("brushSizeSlider", tr("Size of the brush"), tr("Size of the brush (- and +, or Shift and the wheel)"), len(SIZES) - 1)
+        self.size = self._slider("brushSizeSlider", tr("Size of the brush"), tr("Size of the brush (- and +, Shift + wheel)"), len(SIZES) - 1)
         self.size_value = self._value(tr("{} px").format(100))
         self.alike = self._box("alikeBox", tr("Similar grey only"), tr("Brush and eraser keep to pixels that look like the one they began on (T)"))
         self.tolerance = self._slider("toleranceSlider", tr("How similar"), tr("How far from the first pixel's grey, of the range that is shown"), 50)

@@ -18,7 +18,7 @@ from ..errors import WriteError
 from ..formats import kept_edits
 from ..formats.kept_edits import Found, ScanMark
 from ..imaging import editing, render
-from ..imaging.editing import Edits, History
+from ..imaging.editing import Drawn, Edits, History
 from .flow import Flow, Message
 from .session import Session
 
@@ -83,6 +83,7 @@ class Editing(QObject):
         self._erasing = False
         self._unsaved_since: float | None = None
         self._save_failed = False
+        self._decoded: dict[int, tuple[Drawn, np.ndarray]] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.save)
@@ -99,6 +100,7 @@ class Editing(QObject):
 
     def take(self, drawing: Drawing) -> None:
         """Takes a tool, or puts it down where it is in hand already."""
+        self.end()
         if drawing is not Drawing.NONE and (drawing is self.pen.drawing or not self.possible):
             drawing = Drawing.NONE
         self.set_pen(drawing=drawing)
@@ -247,6 +249,9 @@ class Editing(QObject):
     def _put(self, history: History) -> None:
         self.history = history
         self._apply()
+        self._save_soon()
+
+    def _save_soon(self) -> None:
         if self._unsaved_since is None:
             self._unsaved_since = time.monotonic()
         left_ms = (self._unsaved_since + LONGEST_UNSAVED_S - time.monotonic()) * 1000
@@ -259,11 +264,19 @@ class Editing(QObject):
 
     def _apply(self) -> None:
         """Tells the session which masks count."""
-        drawn = {} if self.models_shown else {z: mask.mask() for z, mask in self.history.now.drawn.items()}
-        self._session.put_edits(drawn)
+        drawn = self.history.now.drawn
+        self._decoded = {z: self._decoded[z] if self._is_decoded(z, mask) else (mask, mask.mask()) for z, mask in drawn.items()}
+        self._session.put_edits({} if self.models_shown else {z: mask for z, (_, mask) in self._decoded.items()})
         self.edits_changed.emit(self.history.now)
 
+    def _is_decoded(self, z: int, mask: Drawn) -> bool:
+        return z in self._decoded and self._decoded[z][0] is mask
+
     # What is kept
+
+    @property
+    def unsaved(self) -> bool:
+        return self._unsaved_since is not None
 
     @Slot()
     def save(self) -> None:
@@ -291,6 +304,7 @@ class Editing(QObject):
             while len(self._histories) > REMEMBERED_HISTORIES:
                 self._histories.popitem(last=False)
         self._stroke = self._allowed = self._unsaved_since = self.mark = None
+        self._decoded = {}
         self.history, self.models_shown = History(), False
         self.put_down()
         if session.volume is not None:
@@ -306,8 +320,12 @@ class Editing(QObject):
     @Slot(object)
     def _on_found(self, found: tuple[ScanMark, Found]) -> None:
         """What was drawn on this scan before, in this window or an earlier one."""
+        if self._session.volume is None:
+            return
         self.mark, kept = found
         self.history = self._histories.get(self.mark.content, History(kept.edits))
+        if self.history.now != kept.edits and not kept.problem:  # it could not be saved then
+            self._save_soon()
         self._apply()
         if kept.problem:
             self.told.emit(Message("warning", kept.problem, kept.hint))

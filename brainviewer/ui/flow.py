@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ..errors import BrainviewerError
 from ..formats.series import Series
 from ..imaging.prediction import Prediction
+from ..imaging.volume import Volume
 from . import jobs
 from .session import Session
 from .state import OpenedScan, Phase
@@ -67,6 +68,7 @@ class Flow(QObject):
     thumbnail_made: (series key, (H, W, 3) uint8).
     open_failed: a scan could not be opened, or its opening was cancelled; the one on screen stays.
     exported: ExportDone.
+    edits_found: (ScanMark, Found) of the scan on screen: what was drawn on it before.
     """
 
     messaged = Signal(object)
@@ -75,6 +77,7 @@ class Flow(QObject):
     thumbnail_made = Signal(object)
     open_failed = Signal()
     exported = Signal(object)
+    edits_found = Signal(object)
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class Flow(QObject):
         loader: Worker,
         analyst: Worker,
         writer: Worker,
+        keeper: Worker,
         backend: jobs.Backend | None = None,
         choice: jobs.EngineChoice | None = None,
         parent: QObject | None = None,
@@ -89,16 +93,16 @@ class Flow(QObject):
         super().__init__(parent)
         self.session = session
         self.analyse_on_open = True
-        self._loader, self._analyst, self._writer = loader, analyst, writer
+        self._loader, self._analyst, self._writer, self._keeper = loader, analyst, writer, keeper
         self._backend = backend or jobs.Backend()
         self._choice = choice or jobs.EngineChoice()
         self._shelf = jobs.Shelf(self._backend)
-        self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = 0
+        self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = self._edits_ticket = 0
         self._opening: Path | None = None
         self._opening_name = ""
         self._thumbnails_wanted: list[Series] = []
         self._busy: dict[int, Busy] = {}
-        for worker in (loader, analyst, writer):
+        for worker in (loader, analyst, writer, keeper):
             worker.progressed.connect(self._on_progressed)
             worker.shared.connect(self._on_shared)
             worker.succeeded.connect(self._on_succeeded)
@@ -111,7 +115,7 @@ class Flow(QObject):
         Raises:
             RuntimeError: if a thread does not end in time.
         """
-        workers = (self._loader, self._analyst, self._writer)
+        workers = (self._loader, self._analyst, self._writer, self._keeper)
         self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = 0
         for worker in workers:
             worker.cancel()
@@ -200,7 +204,7 @@ class Flow(QObject):
         order = [z for z in outward(session.z, len(session.predictions)) if _unmapped(session.predictions[z])]
         if not order:
             return
-        job = partial(jobs.refine_scan, self._backend, self._shelf, self._choice, session.scan.volume, session.result, order)
+        job = partial(jobs.refine_scan, self._backend, self._shelf, self._choice, session.scan.volume, session.models_result, order)
         self._refine_ticket = self._analyst.submit(job, background=True)
 
     @property
@@ -218,6 +222,12 @@ class Flow(QObject):
     @property
     def exporting(self) -> bool:
         return self._export_ticket in self._busy
+
+    # What was drawn
+
+    def find_edits(self, volume: Volume) -> None:
+        """Looks for what was drawn on a scan before."""
+        self._edits_ticket = self._keeper.submit(partial(jobs.find_edits, volume))
 
     # Cancelling
 
@@ -298,6 +308,8 @@ class Flow(QObject):
             self._refine()
         elif ticket == self._export_ticket:
             self.exported.emit(outcome.result)
+        elif ticket == self._edits_ticket:
+            self.edits_found.emit(outcome.result)
         elif ticket == self._thumbnail_ticket:
             self._thumbnails_wanted = []
 

@@ -17,8 +17,10 @@ import cv2
 import numpy as np
 
 from ..errors import BrainviewerError
+from ..formats import kept_edits
 from ..formats.choice import unlikeness
 from ..formats.export import check_target, export_overlays, overlay_name
+from ..formats.kept_edits import Found, ScanMark
 from ..formats.series import ScanListing, Series, nothing_found
 from ..imaging import render
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
@@ -232,6 +234,16 @@ def refine_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: Vo
 
 def facts_of(models: Any) -> EngineFacts:
     return EngineFacts(models.engine, models.device, models.precision, models.gpu_note)
+
+
+# What was drawn
+
+
+def find_edits(volume: Volume, task: Task) -> tuple[ScanMark, Found]:
+    """What the scan's drawn masks are kept under, and those that are."""
+    mark = kept_edits.mark_of(volume)
+    task.step(0, 0, "edits")
+    return mark, kept_edits.find(mark)
 
 
 # Exporting

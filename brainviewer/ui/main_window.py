@@ -16,7 +16,7 @@ from .menus import Menus
 from .session import Session
 from .stage import Dialogs, Stage
 from .status_strip import StatusStrip
-from .tools import administering, analysing, arranging, exporting, helping, listing, looking, opening, slices
+from .tools import administering, analysing, arranging, drawing, exporting, helping, listing, looking, opening, slices
 from .tools.tool import Tool
 
 SMALLEST_PX = (1024, 640)
@@ -26,6 +26,7 @@ TOOLS: tuple[type[Tool], ...] = (
     opening.Opening,
     exporting.Exporting,
     listing.Listing,
+    drawing.Drawings,
     analysing.Analysing,
     analysing.Findings,
     slices.Slices,
@@ -131,5 +132,8 @@ class MainWindow(QMainWindow):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not all(tool.may_close() for tool in self._tools):
+            event.ignore()
+            return
         self.settings_changed.emit(self.present_settings())
         super().closeEvent(event)

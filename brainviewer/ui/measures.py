@@ -71,6 +71,8 @@ def slice_words(volume: Volume, z: int, prediction: Prediction | None, pixels: i
     lines = [head, _tr("{}, probability {}").format(verdict, probability_words(prediction.p_tumour))]
     if prediction.tumour and pixels is not None:
         lines.append(_tr("Area {}").format(area_words(pixels, volume.spacing)))
+    if prediction.drawn is not None:
+        lines.append(_tr("Edited by hand"))
     if prediction.provisional:
         lines.append(_tr("Provisional, until the whole scan is analysed"))
     return "\n".join(lines)

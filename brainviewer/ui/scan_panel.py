@@ -165,6 +165,8 @@ class ScanPanel(QWidget):
         state = []
         if prediction is not None and prediction.provisional:
             state.append(self.tr("Provisional"))
+        if prediction is not None and prediction.drawn is not None:
+            state.append(self.tr("Edited by hand"))
         if session.layers.heatmap and (prediction is None or prediction.mask is None):
             state.append(self.tr("Heat map not computed yet"))
         self.view.set_corners(

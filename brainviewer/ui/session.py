@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,8 @@ class Session(Look):
         self.engine: EngineFacts | None = None
         self.badges: dict[str, Badge] = {}
         self.edited: dict[int, np.ndarray] = {}
+        self.models_result: ScanResult | None = None
+        self._models: tuple[Prediction | None, ...] = ()
         self._masked_at = self.style.threshold
         self._remembered: OrderedDict[str, tuple[ScanResult, tuple[Prediction | None, ...]]] = OrderedDict()
         self.prediction_changed.connect(self._on_prediction)
@@ -71,14 +74,15 @@ class Session(Look):
         count = len(scan.volume)
         self.z = count // 2
         self.windows = scan.windows
-        self.result, self.predictions = self._remembered.get(scan.series.key, (None, (None,) * count))
+        self.models_result, self._models = self._remembered.get(scan.series.key, (None, (None,) * count))
+        self.result, self.predictions = self.models_result, self._models
         self.analysis = Analysis(Phase.FINISHED if self.result else Phase.NONE, count if self.result else 0, count)
         self._announce()
 
     def close(self) -> None:
         """Back to the start page."""
-        self.listing, self.scan, self.result = None, None, None
-        self.z, self.windows, self.predictions, self.badges, self.edited = 0, (), (), {}, {}
+        self.listing, self.scan, self.result, self.models_result = None, None, None, None
+        self.z, self.windows, self.predictions, self._models, self.badges, self.edited = 0, (), (), (), {}, {}
         self.analysis = Analysis()
         self._remembered.clear()
         self.listing_changed.emit(None)
@@ -126,7 +130,8 @@ class Session(Look):
     def start_analysis(self) -> None:
         """Forgets the answers of the scan on screen."""
         count = len(self.predictions)
-        self.result, self.predictions = None, (None,) * count
+        self.models_result = self.result = None
+        self._models = self.predictions = (None,) * count
         self.analysis = Analysis(Phase.RUNNING, 0, count)
         self.prediction_changed.emit(None)
         self.result_changed.emit(None)
@@ -134,12 +139,11 @@ class Session(Look):
 
     def put_prediction(self, prediction: Prediction) -> None:
         """One slice's answer arrived."""
-        predictions = list(self.predictions)
-        predictions[prediction.z] = prediction
-        self.predictions = tuple(predictions)
-        self.prediction_changed.emit(prediction)
-        if self.result is not None and self.scan is not None:
-            self._remember(self.result)
+        self._models = _with(self._models, prediction)
+        self.predictions = _with(self.predictions, self._counting(prediction))
+        self.prediction_changed.emit(self.predictions[prediction.z])
+        if self.models_result is not None and self.scan is not None:
+            self._remember(self.models_result)
         if self.analysis.phase is Phase.RUNNING:
             done = sum(p is not None for p in self.predictions)
             self.analysis = replace(self.analysis, done=done)
@@ -149,15 +153,14 @@ class Session(Look):
         """The whole scan's answer: takes the place of every provisional one."""
         count = len(result.predictions)
         self.propose_threshold(result.threshold)
-        self.result, self.predictions = result, result.predictions
+        self.models_result, self._models = result, result.predictions
+        self.predictions = tuple(self._counting(prediction) for prediction in result.predictions)
+        self.result = replace(result, predictions=self.predictions)
         self.analysis = Analysis(Phase.FINISHED, count, count)
         self._remember(result)
-        if self.scan is not None:
-            key = self.scan.series.key
-            self.badges[key] = Badge(result.slices_with_tumour, count)
-            self.badge_changed.emit(key)
+        self._count_findings()
         self.prediction_changed.emit(None)
-        self.result_changed.emit(result)
+        self.result_changed.emit(self.result)
         self.analysis_changed.emit(self.analysis)
 
     def end_analysis(self, phase: Phase) -> None:
@@ -173,8 +176,6 @@ class Session(Look):
         The one made by hand where there is one, else the models' at the present threshold; None where the segmenter has not run.
         """
         prediction = self.predictions[z]
-        if z in self.edited:
-            return self.edited[z]
         return None if prediction is None else prediction.found(self.style.threshold)
 
     def whole_mask(self) -> np.ndarray | None:
@@ -188,13 +189,46 @@ class Session(Look):
                 whole[z] = found
         return whole
 
-    def put_edit(self, z: int, mask: np.ndarray | None) -> None:
-        """A slice's mask made by hand, (Y, X) bool, or None: the models' own counts again."""
+    def put_edit(self, z: int, mask: np.ndarray | None, *, final: bool = True) -> None:
+        """A slice's mask made by hand, (Y, X) bool, or None: the models' own counts again. `final` is False while it is being drawn."""
         if mask is None:
             self.edited.pop(z, None)
         else:
             self.edited[z] = mask
-        self.mask_changed.emit(z)
+        self._count([z], final)
+
+    def put_edits(self, edited: Mapping[int, np.ndarray]) -> None:
+        """All masks made by hand, (Y, X) bool each; of every other slice the models' own counts."""
+        changed = [z for z in sorted({*self.edited, *edited}) if self.edited.get(z) is not edited.get(z)]
+        self.edited = dict(edited)
+        if changed:
+            self._count(changed, final=True)
+
+    def _count(self, slices: list[int], final: bool) -> None:
+        """The predictions and the result follow the masks made by hand. `predictions` and `result` are what counts, `models_result` is what the
+        models said."""
+        predictions = list(self.predictions)
+        for z in slices:
+            predictions[z] = self._counting(self._models[z])
+        self.predictions = tuple(predictions)
+        self.prediction_changed.emit(self.predictions[slices[0]] if len(slices) == 1 else None)
+        if final and self.models_result is not None:
+            counting = tuple(self._counting(prediction) for prediction in self.models_result.predictions)
+            self.result = replace(self.models_result, predictions=counting)
+            self._count_findings()
+            self.result_changed.emit(self.result)
+
+    def _counting(self, prediction: Prediction | None) -> Prediction | None:
+        """What counts of a slice: what the models said, or the mask made by hand."""
+        if prediction is None or prediction.z not in self.edited:
+            return prediction
+        return prediction.with_drawn(self.edited[prediction.z])
+
+    def _count_findings(self) -> None:
+        if self.scan is not None and self.result is not None:
+            key = self.scan.series.key
+            self.badges[key] = Badge(self.result.slices_with_tumour, len(self.predictions))
+            self.badge_changed.emit(key)
 
     @Slot(object)
     def _on_prediction(self, prediction: Prediction | None) -> None:
@@ -217,7 +251,7 @@ class Session(Look):
         if self.scan is None:
             return
         key = self.scan.series.key
-        self._remembered[key] = (result, self.predictions)
+        self._remembered[key] = (result, self._models)
         self._remembered.move_to_end(key)
         while len(self._remembered) > REMEMBERED_SCANS:
             self._remembered.popitem(last=False)
@@ -226,3 +260,8 @@ class Session(Look):
         if engine != self.engine:
             self.engine = engine
             self.engine_changed.emit(engine)
+
+
+def _with(predictions: tuple[Prediction | None, ...], one: Prediction | None) -> tuple[Prediction | None, ...]:
+    """The same with another prediction for a slice."""
+    return tuple(one if one is not None and z == one.z else prediction for z, prediction in enumerate(predictions))

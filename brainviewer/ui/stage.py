@@ -48,6 +48,7 @@ class Stage(QObject):
         left, right: the panels at its sides; tools add sections to them.
         middle: what lies between menu and status: pages, and cards over them.
         settings: what is kept now.
+        escapes: what Esc ends before it stops work, each a function that says whether there was anything to end.
 
     Signals:
         settings_changed: Settings, whenever something worth keeping changed.
@@ -70,6 +71,7 @@ class Stage(QObject):
         self.messages = MessageCard(self.middle)
         self._cards: list[Card] = []
         self._place = SheetPlace(self.middle)
+        self.escapes: list[Callable[[], bool]] = [self.dismiss_card]
         self.add_card(self.messages)
         session.scan_changed.connect(self._on_scan)
 

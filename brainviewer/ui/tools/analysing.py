@@ -44,7 +44,7 @@ class Analysing(Tool):
         )
 
     def _cancel(self) -> None:
-        if not self.stage.dismiss_card():
+        if not any(escape() for escape in self.stage.escapes):
             self.flow.cancel()
 
     def _toggle_on_open(self) -> None:

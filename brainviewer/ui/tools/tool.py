@@ -74,6 +74,10 @@ class Tool(QObject):
         """The settings with what this tool keeps for the next start."""
         return settings
 
+    def may_close(self) -> bool:
+        """Whether the window may go; a tool that keeps it open says why."""
+        return True
+
     def close(self) -> None:
         """Ends what runs for this tool; the window is closing."""
 
