@@ -32,6 +32,11 @@ class Settings:
         threshold: pixel probability chosen by the user, 0..1, or None: the models' own.
         outline: the overlay's border only.
         show: "flair", "pre", "post" or "composite".
+        smooth: enlarged pixels are blended.
+        inverted: what is black is white.
+        windows: (kind of sequence, width, shift) that the user chose: the width as a factor of the automatic one, the shift of the level in
+            widths of it, since MRI has no units.
+        slices_per_s: speed of the film of slices.
         window_geometry: Qt's own description of the window's place and size, base64, or "".
         window_state: the same of its panels.
     """
@@ -45,6 +50,10 @@ class Settings:
     threshold: float | None = None
     outline: bool = False
     show: str = "flair"
+    smooth: bool = True
+    inverted: bool = False
+    windows: tuple[tuple[str, float, float], ...] = ()
+    slices_per_s: int = 10
     window_geometry: str = ""
     window_state: str = ""
 
@@ -151,9 +160,26 @@ def _colour(value: object) -> tuple[int, int, int]:
 
 
 def _paths(value: object) -> tuple[Path, ...]:
+    return tuple(Path(_text(v)) for v in _list(value))[:MOST_RECENTS]
+
+
+def _list(value: object) -> list[object]:
     if not isinstance(value, list):
         raise TypeError
-    return tuple(Path(_text(v)) for v in value)[:MOST_RECENTS]
+    return value
+
+
+def _window(value: object) -> tuple[str, float, float]:
+    kind, width, shift = _list(value)
+    if not all(type(v) in (int, float) and -1e3 < v < 1e3 for v in (width, shift)) or not width > 0:  # type: ignore[operator]
+        raise ValueError
+    return _text(kind), float(width), float(shift)  # type: ignore[arg-type]
+
+
+def _speed(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= 60:
+        raise ValueError
+    return value
 
 
 _PARSE: dict[str, Callable[[object], object]] = {
@@ -166,6 +192,10 @@ _PARSE: dict[str, Callable[[object], object]] = {
     "threshold": lambda value: None if value is None else _fraction(value),
     "outline": _flag,
     "show": _one_of("flair", "pre", "post", "composite"),
+    "smooth": _flag,
+    "inverted": _flag,
+    "windows": lambda value: tuple(_window(row) for row in _list(value)),
+    "slices_per_s": _speed,
     "window_geometry": _text,
     "window_state": _text,
 }

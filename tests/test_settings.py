@@ -29,6 +29,10 @@ anything = st.builds(
     threshold=st.none() | fractions,
     outline=st.booleans(),
     show=st.sampled_from(["flair", "pre", "post", "composite"]),
+    smooth=st.booleans(),
+    inverted=st.booleans(),
+    windows=st.lists(st.tuples(st.text(), st.floats(1e-3, 900), st.floats(-900, 900)), max_size=5).map(tuple),
+    slices_per_s=st.integers(1, 60),
     window_geometry=st.text(),
     window_state=st.text(),
 )
@@ -67,6 +71,12 @@ def test_unknown_keys_are_ignored(home: Path) -> None:
         ("colour", "red"),
         ("threshold", "half"),
         ("show", "ct"),
+        ("windows", {"FLAIR": 1}),
+        ("windows", [["FLAIR", 1.0]]),
+        ("windows", [["FLAIR", 0.0, 0.0]]),
+        ("windows", [["FLAIR", float("nan"), 0.0]]),
+        ("slices_per_s", 0),
+        ("slices_per_s", 2.5),
         ("window_geometry", None),
     ],
 )

@@ -145,7 +145,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The values shown from black (`low`) to white (`high`), in voxel units."""
+    """The values shown from black (`low`) to white (`high`), in voxel units; inverted where `low` is the larger one."""
 
     low: float
     high: float
@@ -153,14 +153,19 @@ class Window:
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Any real array to uint8 0..255 of the same shape; NaN becomes black."""
         span = self.high - self.low
-        scale = 255.0 / span if span > 0 else 255.0
+        scale = 255.0 / span if span else 255.0
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is white or black all the same
             scaled = (np.asarray(values, np.float32) - np.float32(self.low)) * np.float32(scale)
         return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0) + 0.5, 0, 255).astype(np.uint8)
 
     @property
+    def inverted(self) -> Window:
+        """The same values the other way round: what was black is white."""
+        return Window(self.high, self.low)
+
+    @property
     def width(self) -> float:
-        return self.high - self.low
+        return abs(self.high - self.low)
 
     @property
     def level(self) -> float:

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 
 from . import palette
-from .menus import key_words, plain
+from .menus import actions_in, key_words, plain
 from .sheets import Card
 from .side_panel import heading
 
@@ -39,7 +39,7 @@ class KeySheet(Card):
         """One block a menu, and one for the mouse."""
         blocks = []
         for menu in menus:
-            rows = [(plain(action.text()), key_words(action.shortcuts())) for action in menu.actions() if action.shortcuts()]
+            rows = [(plain(action.text()), key_words(action.shortcuts())) for action in actions_in(menu) if action.shortcuts()]
             if rows:
                 blocks.append((plain(menu.title()), rows))
         blocks.append((self.tr("Mouse on the scan"), self._mouse()))

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from ..formats.sequence import FLAIR, T1, T1_POST
 from ..imaging.prediction import OverlayStyle
+from ..imaging.presets import preset
 from ..imaging.volume import Volume, Window
 from ..settings import Settings
 from .state import OpenedScan
@@ -20,6 +22,9 @@ class Layers:
     reference: bool = False
     heatmap: bool = False
     smooth: bool = True
+
+
+COMPOSED_KINDS = {"pre": T1, "flair": FLAIR, "post": T1_POST}
 
 
 class Look(QObject):
@@ -41,7 +46,9 @@ class Look(QObject):
         self.scan: OpenedScan | None = None
         self.show = settings.show
         self.windows: tuple[Window, ...] = ()
-        self.layers = Layers()
+        self.inverted = settings.inverted
+        self.layers = Layers(smooth=settings.smooth)
+        self._chosen_windows = {kind: (width, shift) for kind, width, shift in settings.windows}
         threshold = OverlayStyle().threshold if settings.threshold is None else settings.threshold
         self.style = OverlayStyle(settings.colour, settings.opacity, threshold, settings.outline)
         self._threshold_chosen = settings.threshold is not None
@@ -56,6 +63,8 @@ class Look(QObject):
             self.show = show
             self.show_changed.emit(show)
 
+    # Windows: what is shown from black to white, the other way round where `inverted`
+
     def set_windows(self, windows: tuple[Window, ...]) -> None:
         if windows != self.windows:
             self.windows = windows
@@ -65,18 +74,60 @@ class Look(QObject):
         """Widens (right) and raises (up) the window of what is shown, in fractions of its automatic width."""
         if self.scan is None:
             return
-        moved = list(self.windows)
+        chosen = {}
         for channel in self.channels_shown():
             now, auto = self.windows[channel], self.scan.windows[channel]
             width = max(now.width + right * auto.width, auto.width / 200)
             level = now.level - up * auto.width
-            moved[channel] = Window(level - width / 2, level + width / 2)
-        self.set_windows(tuple(moved))
+            chosen[channel] = Window(level - width / 2, level + width / 2)
+        self._choose(chosen)
+
+    def use_preset(self, name: str) -> None:
+        """One of `presets.PRESETS`, for what is shown."""
+        if self.scan is None or self.volume is None:
+            return
+        windows, voxels = self.scan.windows, self.volume.voxels
+        self._choose({channel: preset(name, windows[channel], voxels[..., channel]) for channel in self.channels_shown()})
 
     @Slot()
     def reset_windows(self) -> None:
+        """The automatic ones, now and for scans of this kind to come."""
         if self.scan is not None:
-            self.set_windows(self.scan.windows)
+            for channel in range(len(self.scan.windows)):
+                self._chosen_windows.pop(self._kind(channel), None)
+            self.set_windows(self._windows_of(self.scan))
+
+    def invert(self) -> None:
+        self.inverted = not self.inverted
+        self.set_windows(tuple(window.inverted for window in self.windows))
+
+    def _choose(self, chosen: dict[int, Window]) -> None:
+        """Other windows for some channels, which are remembered for their kind of sequence."""
+        windows = list(self.windows)
+        for channel, window in chosen.items():
+            windows[channel] = window.inverted if self.inverted else window
+            auto, kind = self.scan.windows[channel], self._kind(channel)
+            if kind:
+                self._chosen_windows[kind] = (window.width / auto.width, (window.level - auto.level) / auto.width)
+        self.set_windows(tuple(windows))
+
+    def _windows_of(self, scan: OpenedScan) -> tuple[Window, ...]:
+        """The automatic windows as the user had changed those of the same kind."""
+        windows = []
+        for channel, auto in enumerate(scan.windows):
+            width, shift = self._chosen_windows.get(self._kind(channel), (1.0, 0.0))
+            level = auto.level + shift * auto.width
+            window = auto if (width, shift) == (1.0, 0.0) else Window(level - width * auto.width / 2, level + width * auto.width / 2)
+            windows.append(window.inverted if self.inverted else window)
+        return tuple(windows)
+
+    def _kind(self, channel: int) -> str:
+        """What windows are remembered by: the channel's sequence, or "" where that is not known."""
+        if self.scan is None:
+            return ""
+        if self.scan.volume.composed:
+            return COMPOSED_KINDS[self.scan.volume.channels[channel]]
+        return self.scan.series.sequence or "" if len(self.scan.windows) == 1 else ""
 
     def channels_shown(self) -> tuple[int, ...]:
         """Indices of the channels that the picture is made of."""
@@ -135,6 +186,9 @@ class Look(QObject):
             outline=style.outline,
             threshold=style.threshold if self._threshold_chosen else None,
             show=self.show,
+            smooth=self.layers.smooth,
+            inverted=self.inverted,
+            windows=tuple((kind, width, shift) for kind, (width, shift) in self._chosen_windows.items()),
         )
 
     def _put_style(self, style: OverlayStyle) -> None:

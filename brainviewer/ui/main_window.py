@@ -16,7 +16,19 @@ from .menus import Menus
 from .session import Session
 from .stage import Dialogs, Stage
 from .status_strip import StatusStrip
-from .tools import administering, analysing, arranging, drawing, exporting, helping, listing, looking, opening, slices
+from .tools import (
+    administering,
+    analysing,
+    arranging,
+    cine,
+    drawing,
+    exporting,
+    helping,
+    listing,
+    looking,
+    opening,
+    slices,
+)
 from .tools.tool import Tool
 
 SMALLEST_PX = (1024, 640)
@@ -30,6 +42,7 @@ TOOLS: tuple[type[Tool], ...] = (
     analysing.Analysing,
     analysing.Findings,
     slices.Slices,
+    cine.Cine,
     looking.Overlays,
     looking.Sequences,
     looking.Picture,

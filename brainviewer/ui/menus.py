@@ -70,9 +70,15 @@ class Menus(QObject):
         for number, section in enumerate(sections):
             if number:
                 menu.addSeparator()
+            inner: dict[str, QMenu] = {}
             for command in section:
                 if command.fill is not None:
                     self._add_submenu(command, menu)
+                elif command.within:
+                    if command.within not in inner:
+                        inner[command.within] = menu.addMenu(command.within)
+                        inner[command.within].setToolTipsVisible(True)
+                    inner[command.within].addAction(self._add_action(command))
                 else:
                     menu.addAction(self._add_action(command))
 
@@ -98,6 +104,14 @@ class Menus(QObject):
         action.triggered.connect(self._on_triggered)
         self._commands[action] = command
         return action
+
+
+def actions_in(menu: QMenu) -> list[QAction]:
+    """Its actions and those of the menus in it, in order."""
+    found = []
+    for action in menu.actions():
+        found += actions_in(action.menu()) if action.menu() is not None else [action]
+    return found
 
 
 def plain(text: str) -> str:

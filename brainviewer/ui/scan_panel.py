@@ -48,6 +48,9 @@ class ScanPanel(QWidget):
         row.setSpacing(GRID_PX)
         row.addWidget(self.previous_button)
         row.addWidget(self.next_button)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(GRID_PX)
+        row.addLayout(self.buttons)
         row.addStretch()
         row.addWidget(self.legend)
         column = QVBoxLayout(self)
@@ -198,7 +201,18 @@ class ScanPanel(QWidget):
             return ()
         row, column = self._hovered
         values = self._session.volume[self._session.z][row, column, list(self._session.channels_shown())]
-        return (self.tr("x {}, y {}: {}").format(column, row, " ".join(f"{v:g}" for v in values)),)
+        words = self.tr("x {}, y {}: {}").format(column, row, " ".join(f"{v:g}" for v in values))
+        return (*self._place_words(row, column), words)
+
+    def _place_words(self, row: int, column: int) -> tuple[str, ...]:
+        """Where a pixel's middle lies in the patient: "R 12.3  A 4.5  H 20.1 mm"."""
+        volume = self._session.volume
+        if volume is None or volume.affine is None:
+            return ()
+        right, front, up = volume.affine[:3] @ (column, row, self._session.z, 1)
+        letters = ((self.tr("R"), self.tr("L")), (self.tr("A"), self.tr("P")), (self.tr("H"), self.tr("F")))
+        parts = (f"{pair[0] if mm >= 0 else pair[1]} {abs(mm):.1f}" for pair, mm in zip(letters, (right, front, up), strict=True))
+        return (self.tr("{} mm").format("   ".join(parts)),)
 
     def _measure(self) -> None:
         self._areas_at = self._session.style.threshold

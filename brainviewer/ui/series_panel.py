@@ -17,13 +17,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ..formats.sequence import T1_POST
 from ..formats.series import ScanListing, Series
+from ..imaging.volume import CHANNEL_NAMES
 from . import palette
 from .session import Session
 from .state import Badge, OpenedScan
 
 GRID_PX = palette.GRID_PX
-THUMBNAIL_PX = 6 * GRID_PX
+THUMBNAIL_PX = 7 * GRID_PX
 ROW_PX = THUMBNAIL_PX + 2 * GRID_PX
 
 SERIES, TITLE, DETAIL, BADGE = (Qt.ItemDataRole.UserRole + n for n in range(4))
@@ -126,8 +128,11 @@ class SeriesPanel(QWidget):
         return None
 
     def _detail(self, series: Series) -> str:
-        slices = series.shape[0]
-        return self.tr("1 slice") if slices == 1 else self.tr("{} slices").format(slices)
+        """ "FLAIR, 32 slices": the likeliest sequence, where the file gives a hint, and the number of slices."""
+        slices = self.tr("1 slice") if series.shape[0] == 1 else self.tr("{} slices").format(series.shape[0])
+        kind = self.tr("3 sequences") if series.channels == CHANNEL_NAMES else series.sequence
+        short = self.tr("T1 post") if kind == T1_POST else kind  # the whole of it would leave no room for the number
+        return f"{short}, {slices}" if short else slices
 
     def _receipt(self, listing: ScanListing) -> str:
         """Read and ignored files, so that nothing is missing in silence."""
@@ -168,7 +173,7 @@ def _sentence_label(name: str, parent: QWidget) -> QLabel:
 
 
 class _SeriesDelegate(QStyledItemDelegate):
-    """Two lines beside a picture; long names lose their middle, the tooltip has them whole."""
+    """Three lines beside a picture; long names lose their middle, the tooltip has them whole."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(160, ROW_PX)
@@ -188,18 +193,20 @@ class _SeriesDelegate(QStyledItemDelegate):
         if icon is not None:
             icon.paint(painter, picture)
         left = picture.right() + GRID_PX + GRID_PX // 2
-        text = QRect(left, picture.top() + 2, option.rect.right() - left - GRID_PX, picture.height() - 4)
+        text = QRect(left, picture.top(), option.rect.right() - left - GRID_PX, picture.height())
         bold = QFont(option.font)
         bold.setWeight(QFont.Weight.DemiBold if chosen else QFont.Weight.Normal)
         self._line(painter, bold, colours.color(QPalette.ColorRole.Text), text, 0, index.data(TITLE))
-        details = [index.data(DETAIL)] + ([index.data(BADGE)] if index.data(BADGE) else [])
-        self._line(painter, option.font, colours.color(QPalette.ColorRole.PlaceholderText), text, 1, " · ".join(details))
+        quiet = colours.color(QPalette.ColorRole.PlaceholderText)
+        self._line(painter, option.font, quiet, text, 1, index.data(DETAIL))
+        if index.data(BADGE):
+            self._line(painter, option.font, colours.color(QPalette.ColorRole.Text), text, 2, index.data(BADGE))
         painter.restore()
 
     def _line(self, painter: QPainter, font: QFont, colour: object, rect: QRect, line: int, words: str) -> None:
         metrics = QFontMetrics(font)
-        gap = (rect.height() - 2 * metrics.height()) // 3
-        top = rect.top() + gap + line * (metrics.height() + gap)
+        gap = max((rect.height() - 3 * metrics.height()) // 2, 0)
+        top = rect.top() + line * (metrics.height() + gap)
         painter.setFont(font)
         painter.setPen(colour)
         elided = metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, rect.width())

@@ -73,7 +73,7 @@ class Session(Look):
         self.edited = {}
         count = len(scan.volume)
         self.z = count // 2
-        self.windows = scan.windows
+        self.windows = self._windows_of(scan)
         self.models_result, self._models = self._remembered.get(scan.series.key, (None, (None,) * count))
         self.result, self.predictions = self.models_result, self._models
         self.analysis = Analysis(Phase.FINISHED if self.result else Phase.NONE, count if self.result else 0, count)

@@ -94,11 +94,23 @@ class SliceView(pg.GraphicsView):
         self._box.setRange(self._extent(), padding=0.02)
         self.viewport().update()
 
+    @Slot()
+    def show_actual_size(self) -> None:
+        """One pixel of the slice, in its finer direction, on one of the screen's."""
+        finer_mm = min(self._pixel_mm or (1.0, 1.0))
+        wanted = finer_mm * self.devicePixelRatioF()
+        now = self._box.viewRect().width() / max(self._box.width(), 1)
+        self._fitted = False
+        self._box.scaleBy((wanted / now, wanted / now))
+        self.viewport().update()
+
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
-        """Enlarges about a point of the view, or its middle; never below the whole slice's size."""
-        factor = min(factor, MOST_ZOOM / self.magnification())
-        if factor < 1 and self.magnification() * factor <= 1.0001:
-            self.fit()
+        """Enlarges about a point of the view, or its middle; never makes the whole slice smaller than it is when it fits."""
+        now = self.magnification()
+        factor = min(factor, MOST_ZOOM / now)
+        if factor < 1 and now * factor <= 1.0001:
+            if now > 1:
+                self.fit()
             return
         centre = self._box.mapSceneToView(at if at is not None else QPointF(self.rect().center()))
         self._fitted = False

@@ -79,7 +79,7 @@ def test_everything_has_its_name(window: MainWindow) -> None:
 
 
 def test_every_action_is_in_a_menu_and_names_its_key(window: MainWindow) -> None:
-    in_menus = {action.objectName() for menu in window.menuBar().actions() for action in menu.menu().actions()}
+    in_menus = {action.objectName() for menu in window.menuBar().actions() for action in menus.actions_in(menu.menu())}
     named = [command for tool in window._tools for command in tool.commands() if command.menu != NO_MENU and command.fill is None]
     assert len(named) > 30
     for command in named:
@@ -214,13 +214,16 @@ def test_series_are_chosen_in_the_list(qtbot: Any, program: Program) -> None:
     program.flow.open_path(TWO)
     qtbot.waitUntil(lambda: finished(program), timeout=TIMEOUT_MS)
     series = child(window, QListWidget, "seriesList")
-    assert [series.item(row).text() for row in range(2)] == [f"first, {SLICES} slices, {len(TUMOUR)} found", "second, 8 slices"]
+    assert [series.item(row).text() for row in range(2)] == [
+        f"first, 3 sequences, {SLICES} slices, {len(TUMOUR)} found",
+        "second, 3 sequences, 8 slices",
+    ]
     qtbot.waitUntil(lambda: not series.item(1).icon().isNull(), timeout=TIMEOUT_MS)
     rect = series.visualItemRect(series.item(1))
     qtbot.mouseClick(series.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
     qtbot.waitUntil(lambda: finished(program) and program.session.scan.series.key == "second", timeout=TIMEOUT_MS)
     assert text(window, "verdictLabel") == "No tumour found in 8 of 8 slices"
-    assert series.item(1).text() == "second, 8 slices, none found"
+    assert series.item(1).text() == "second, 3 sequences, 8 slices, none found"
 
 
 def test_the_second_pass_of_a_scan_is_kept_when_one_comes_back(qtbot: Any, program: Program, fake: FakeBackend) -> None:

@@ -95,7 +95,30 @@ class Picture(Tool):
                 tr("Contrast and brightness from the values of the scan"),
                 is_open,
             ),
+            *(
+                Command(
+                    f"{preset}WindowAction",
+                    VIEW,
+                    text,
+                    partial(session.use_preset, preset),
+                    (f"Alt+{number}",),
+                    tip,
+                    is_open,
+                    within=tr("&Window presets"),
+                )
+                for number, (preset, text, tip) in enumerate(self._presets(), 1)
+            ),
+            Command("invertAction", VIEW, tr("&Invert"), session.invert, ("I",), tr("Black for white"), is_open, lambda: session.inverted),
             Command("fitAction", VIEW, tr("F&it"), view.fit, ("F",), tr("Show the whole slice"), is_open),
+            Command(
+                "actualSizeAction",
+                VIEW,
+                tr("Actual si&ze (1:1)"),
+                view.show_actual_size,
+                ("Ctrl+0",),
+                tr("One pixel of the scan on one pixel of the screen"),
+                is_open,
+            ),
             Command("zoomInAction", VIEW, tr("&Zoom in"), partial(view.zoom, ZOOM_STEP), ("Ctrl++", "Ctrl+="), enabled=is_open),
             Command("zoomOutAction", VIEW, tr("Zoom o&ut"), partial(view.zoom, 1 / ZOOM_STEP), ("Ctrl+-",), enabled=is_open),
             Command(
@@ -108,4 +131,14 @@ class Picture(Tool):
                 is_open,
                 lambda: session.layers.smooth,
             ),
+        )
+
+    def _presets(self) -> tuple[tuple[str, str, str], ...]:
+        tr = self.tr
+        return (
+            ("full", tr("&Full range"), tr("Every value of the scan, from the lowest to the highest")),
+            ("soft", tr("&Soft"), tr("Less contrast than the automatic window")),
+            ("hard", tr("&Hard"), tr("More contrast than the automatic window")),
+            ("bright", tr("&Bright parts"), tr("Spreads out what is bright: oedema and tumour on FLAIR")),
+            ("dark", tr("&Dark parts"), tr("Spreads out what is dark: fluid on FLAIR, the lower half of the values")),
         )

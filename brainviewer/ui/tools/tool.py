@@ -37,6 +37,7 @@ class Command:
         checked: of what is on or off: whether it is on.
         group: exclusive with the others of the same group.
         on_scan: its keys belong to the scan and its strip, so that they keep their own meaning in lists, sliders and text fields.
+        within: name of a menu in the menu that holds it, or "".
         fill: of a menu in the menu: fills it, just before it is shown.
     """
 
@@ -50,6 +51,7 @@ class Command:
     checked: Callable[[], bool] | None = None
     group: str = ""
     on_scan: bool = False
+    within: str = ""
     fill: Callable[[QMenu], None] | None = None
 
 
