@@ -20,7 +20,7 @@ from ..imaging.orientation import plane_refusal
 from ..imaging.volume import Volume, Window
 from . import gzipped
 from .dicom_fields import Fields, library_errors, open_stream
-from .dicom_groups import groups_of
+from .dicom_groups import frame_of_reference, groups_of
 from .dicom_headers import Frame, NotAnImage, read_file
 from .dicom_order import Stack, make_stack
 from .dicom_pixels import Unreadable, Values, forget_file, padding_of, read_frame, turned_window, values_of
@@ -56,7 +56,7 @@ class DicomReader:
         used = {frame.file.path for stack in found for frame in stack.frames}
         reasons = {row.frame.file.path: row.why for row in left if row.frame.file.path not in used}
         ignored += [Ignored(relative_name(root, path), why) for path, why in reasons.items()]
-        sources = [_Source(root, stack, _key(stack), values_of(stack.frames)) for stack in found]
+        sources = [_Source(root, stack, _key(root, stack), values_of(stack.frames)) for stack in found]
         return [_series(source) for source in sorted(sources, key=_place_in_list)], ignored
 
 
@@ -110,22 +110,30 @@ class _Source:
         return self.stack.frames[0]
 
 
-def _key(stack: Stack) -> str:
-    """Series number, description, and eight hex digits that stand for the series and what splits it."""
+def _key(root: Path, stack: Stack) -> str:
+    """Series number, description, and eight hex digits that stand for the series (where it has no name, its folder) and what splits it."""
     file = stack.frames[0].file
-    digest = hashlib.sha256("\0".join((file.study, file.series or file.sop_instance, stack.split_by)).encode()).hexdigest()[:8]
+    series = file.series or f"{relative_name(root, file.path.parent)}|{file.series_number}|{file.description}"
+    digest = hashlib.sha256("\0".join((_study(stack.frames), series, stack.split_by)).encode()).hexdigest()[:8]
     number = "" if file.series_number is None else str(file.series_number)
     return safe_name("_".join(part for part in (number, file.description, digest) if part))
 
 
+def _study(frames: Sequence[Frame]) -> str:
+    """The study of the frames of one volume, or "" where they do not agree on one."""
+    studies = {frame.file.study for frame in frames}
+    return studies.pop() if len(studies) == 1 else ""
+
+
 def _place_in_list(source: _Source) -> tuple:
-    file = source.first.file
-    return file.study, file.series_number is None, file.series_number or 0, natural(file.description), file.series, source.key
+    """By study and number; volumes of one series in the order in which they were taken."""
+    file, earliest = source.first.file, min(frame.taken_order for frame in source.stack.frames)
+    return file.study, file.series_number is None, file.series_number or 0, natural(file.description), file.series, earliest, source.key
 
 
 def _series(source: _Source) -> Series:
     stack, file = source.stack, source.first.file
-    arrangement = stack.arrangement
+    arrangement, study = stack.arrangement, _study(stack.frames)
     return Series(
         key=source.key,
         format="dicom",
@@ -146,8 +154,8 @@ def _series(source: _Source) -> Series:
         notes=(*_pixel_notes(stack), *stack.notes),
         open=partial(_open, source),
         peek=partial(_peek, source) if stack.keeps_slices else None,
-        study=hashlib.sha256(file.study.encode()).hexdigest()[:8] if file.study else "",
-        frame_of_reference=file.frame_of_reference,
+        study=hashlib.sha256(study.encode()).hexdigest()[:8] if study else "",
+        frame_of_reference=frame_of_reference(stack.frames),
         derived="DERIVED" in (word.upper() for word in file.image_type[:1]),
         refusal=_refusal(stack),
         instances=_instances(stack),
@@ -297,7 +305,7 @@ def _volume(source: _Source, voxels: np.ndarray, notes: tuple[str, ...], ignored
         window=_window(stack, voxels),
         voxel_mm=arrangement.spacing if arrangement.affine is None else None,
         refusal=_refusal(stack),
-        frame_of_reference=file.frame_of_reference,
+        frame_of_reference=frame_of_reference(stack.frames),
         instances=_instances(stack),
     )
 

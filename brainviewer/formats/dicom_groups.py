@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,13 +15,27 @@ SAME_PLACE_MM = 0.01
 SAME_DIRECTION = 0.005
 """Largest difference of a direction cosine within one volume; 0.3 degrees."""
 
+SAME_SIZE = 0.005
+"""Largest difference of the voxels' sizes within one volume, as a part of them: rounding, not another grid."""
+
 MOST_COPIES_LISTED = 16
-"""Of volumes that share their positions; the rest of a longer time series is not listed."""
+"""Of volumes that share their positions and that nothing tells apart; of a longer time series only the first is listed."""
+
+MOST_VOLUMES_LISTED = 16
+"""Of one series; what a time series has beyond that is not listed."""
 
 UNEVEN = 0.05
 """A step from slice to slice that differs from the others by more than this part of it is another step."""
 
 _STRONG = ("echo", "echo time", "temporal position")
+
+_OTHER_ECHO = 0.1
+"""Echo times that differ by more than this part of the longer one are two contrasts."""
+
+_DENSE = 0.7
+_FEWEST_SLICES = 3
+"""What splits a series makes volumes of it: that many slices or more, which fill that part of the places between their ends. A number that
+differs from slice to slice would tear it to pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +75,9 @@ def groups_of(frames: Iterable[Frame]) -> tuple[list[Group], list[Left]]:
     by_series: dict[tuple[str, str], int] = defaultdict(int)
     parts: list[tuple[list[Frame], list[str]]] = []
     for family in families.values():
-        for direction in _by_direction(family):
-            parts += [(part, labels) for part, labels in _split(direction, left)]
+        for group in _by_direction(_by_spacing(_by_uid(family))):
+            parts += [(part, labels) for part, labels in _split(group, left)]
+    parts = _first_of_many(parts, left)
     for part, _ in parts:
         by_series[_series(part[0])] += 1
     for part, labels in parts:
@@ -72,7 +87,8 @@ def groups_of(frames: Iterable[Frame]) -> tuple[list[Group], list[Left]]:
 
 
 def _series(frame: Frame) -> tuple[str, str]:
-    return frame.file.study, frame.file.series
+    """What volumes of one series share."""
+    return frame.file.study, frame.file.series or f"{frame.file.path.parent}|{frame.file.series_number}|{frame.file.description}"
 
 
 def _without_copies(frames: Iterable[Frame], left: list[Left]) -> list[Frame]:
@@ -90,21 +106,17 @@ def _without_copies(frames: Iterable[Frame], left: list[Left]) -> list[Frame]:
 
 
 def _family(frame: Frame) -> tuple:
-    """What frames of one volume must have in common."""
+    """What frames of one volume must have in common, and have to the last bit."""
     file, pixels = frame.file, frame.file.pixels
-    spacing = None if frame.spacing is None else tuple(f"{value:.3g}" for value in frame.spacing)
-    # A file without a series is a series of its own.
-    series = file.series or str(file.path)
+    # Files without a series are told apart by their folders and what they are called.
+    series = (file.series,) if file.series else (str(file.path.parent), file.series_number, file.description)
     alone = str(file.path) if not frame.placed and pixels.frames > 1 else ""
     return (
-        file.study,
         series,
-        file.frame_of_reference,
         pixels.rows,
         pixels.columns,
         pixels.colour,
         pixels.floating,
-        spacing,
         frame.placed,
         frame.stack,
         file.mosaic,
@@ -112,21 +124,62 @@ def _family(frame: Frame) -> tuple:
     )
 
 
-def _by_direction(frames: list[Frame]) -> list[list[Frame]]:
-    """Frames that lie parallel, each group in the order taken."""
-    groups: list[tuple[tuple[float, ...] | None, list[Frame]]] = []
+def _by_uid(frames: list[Frame]) -> list[list[Frame]]:
+    """Frames of one study and one frame of reference. Where nearly every slice has one of its own, as some programs write them when they take
+    the names out, it says nothing."""
+    groups = [frames]
+    for name in ("study", "frame_of_reference"):
+        groups = [piece for group in groups for piece in _by_one_uid(group, name)]
+    return groups
+
+
+def _by_one_uid(frames: list[Frame], name: str) -> list[list[Frame]]:
+    pieces: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
-        for direction, group in groups:
-            if direction is frame.orientation or (
-                direction is not None
-                and frame.orientation is not None
-                and all(abs(a - b) < SAME_DIRECTION for a, b in zip(direction, frame.orientation, strict=True))
-            ):
+        pieces[getattr(frame.file, name)].append(frame)
+    stated = [uid for uid in pieces if uid]
+    if len(stated) <= 1 or (len(stated) > 2 and len(frames) < _FEWEST_SLICES * len(stated)):
+        return [frames]
+    return list(pieces.values())
+
+
+def frame_of_reference(frames: Sequence[Frame]) -> str:
+    """The frame of reference of the frames of one volume, or "" where they do not agree on one."""
+    stated = {frame.file.frame_of_reference for frame in frames} - {""}
+    return stated.pop() if len(stated) == 1 else ""
+
+
+def _gathered(frames: list[Frame], same: Callable[[Frame, Frame], bool]) -> list[list[Frame]]:
+    """Frames by the first one that they are the same as, each group in the order taken."""
+    groups: list[list[Frame]] = []
+    for frame in frames:
+        for group in groups:
+            if same(group[0], frame):
                 group.append(frame)
                 break
         else:
-            groups.append((frame.orientation, [frame]))
-    return [group for _, group in groups]
+            groups.append([frame])
+    return groups
+
+
+def _by_spacing(groups: Iterable[list[Frame]]) -> list[list[Frame]]:
+    """Frames whose pixels have one size."""
+
+    def same(first: Frame, second: Frame) -> bool:
+        a, b = first.spacing, second.spacing
+        return a == b or (a is not None and b is not None and all(abs(x - y) < SAME_SIZE * x for x, y in zip(a, b, strict=True)))
+
+    return [piece for group in groups for piece in _gathered(group, same)]
+
+
+def _by_direction(groups: Iterable[list[Frame]]) -> list[list[Frame]]:
+    """Frames that lie parallel."""
+
+    def same(first: Frame, second: Frame) -> bool:
+        a, b = first.orientation, second.orientation
+        return a is b or (a is not None and b is not None and all(abs(x - y) < SAME_DIRECTION for x, y in zip(a, b, strict=True)))
+
+    return [piece for group in groups for piece in _gathered(group, same)]
 
 
 def _split(frames: list[Frame], left: list[Left]) -> list[tuple[list[Frame], list[str]]]:
@@ -154,19 +207,40 @@ def _split_by(name: str, frames: list[Frame], labels: list[str]) -> list[tuple[l
     if not frames[0].placed:
         # Without positions only what is never different within a volume may split.
         return pieces if name in _STRONG and all(len(group) > 1 for group in groups.values()) else whole
+    smallest = min(map(len, groups.values()))
+    if name == "echo time" and smallest > 1 and _are_contrasts(groups):
+        return pieces
+    if not _are_volumes(frames, groups.values()):
+        return whole
     overlap = _overlaps(frames)
-    if name == "echo" and min(map(len, groups.values())) > 1:
-        return pieces
-    if name in _STRONG and not overlap:
-        # Some scanners write slightly different times into the slices of one volume: together these are evenly spaced.
-        return pieces if min(map(len, groups.values())) > 1 and not _even(frames) else whole
-    if overlap and name in _STRONG:
-        return pieces
     if overlap:
-        return pieces if sum(_overlaps(group) for group in groups.values()) < overlap else whole
-    if name == "acquisition" and min(map(len, groups.values())) > 1 and not _even(frames) and all(_even(group) for group in groups.values()):
-        return pieces
-    return whole
+        return pieces if name in _STRONG or sum(_overlaps(group) for group in groups.values()) < overlap else whole
+    # Some scanners write slightly different times into the slices of one volume: together these are evenly spaced.
+    if smallest == 1 or _even(frames):
+        return whole
+    return pieces if name in _STRONG or (name == "acquisition" and all(_even(group) for group in groups.values())) else whole
+
+
+def _are_contrasts(groups: Iterable[str]) -> bool:
+    """Whether echo times are so far apart that their slices look different."""
+    times = sorted(float(time) for time in groups if time)
+    return len(times) > 1 and all(b - a > _OTHER_ECHO * b for a, b in pairwise(times))
+
+
+def _are_volumes(frames: Sequence[Frame], groups: Iterable[Sequence[Frame]]) -> bool:
+    """Whether most of the frames would be part of something like a volume if they were split into these groups."""
+    order = {place: number for number, place in enumerate(sorted({_place(frame) for frame in frames}))}
+    good = 0
+    for group in groups:
+        places = {order[_place(frame)] for frame in group}
+        enough = len(places) >= min(_FEWEST_SLICES, len(order))
+        good += len(group) if enough and len(places) >= _DENSE * (max(places) - min(places) + 1) else 0
+    return 2 * good > len(frames)
+
+
+def _place(frame: Frame) -> int:
+    """Where a placed frame lies, as a number that frames at the same place share."""
+    return round(frame.along_mm / (10 * SAME_PLACE_MM))
 
 
 def _overlaps(frames: Sequence[Frame]) -> int:
@@ -207,6 +281,22 @@ def _split_copies(frames: list[Frame], labels: list[str], left: list[Left]) -> l
     return [([place[0] for place in places], labels)]
 
 
+def _first_of_many(parts: list[tuple[list[Frame], list[str]]], left: list[Left]) -> list[tuple[list[Frame], list[str]]]:
+    """The volumes that are listed: of a series with a great many, the first."""
+    numbers: dict[tuple, int] = defaultdict(int)
+    total = Counter(_series(part[0]) for part, _ in parts)
+    listed = []
+    for part, labels in parts:
+        series = _series(part[0])
+        numbers[series] += 1
+        if numbers[series] <= MOST_VOLUMES_LISTED:
+            listed.append((part, labels))
+        else:
+            why = f"It belongs to volume {numbers[series]} of the {total[series]} of its series; only the first {MOST_VOLUMES_LISTED} are listed."
+            left += [Left(frame, why) for frame in part]
+    return listed
+
+
 def _name(frames: Sequence[Frame], labels: Sequence[str]) -> str:
     """What splits a volume from its series, as text that does not depend on names and order of the files."""
     frame = frames[0]
@@ -215,7 +305,7 @@ def _name(frames: Sequence[Frame], labels: Sequence[str]) -> str:
     values = [f"{label}={frame.splits.get(label, label)}" for label in labels]
     spacing = "" if frame.spacing is None else "x".join(f"{value:.3g}" for value in frame.spacing)
     own = frame.file.sop_instance if frame.position is None and pixels.frames > 1 else ""
-    parts = (direction, f"{pixels.rows}x{pixels.columns}", str(pixels.colour), spacing, frame.file.frame_of_reference, frame.stack, own, *values)
+    parts = (direction, f"{pixels.rows}x{pixels.columns}", str(pixels.colour), spacing, frame_of_reference(frames), frame.stack, own, *values)
     return "|".join(parts).replace("-0.00", "0.00")
 
 

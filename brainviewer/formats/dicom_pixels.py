@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import gzipped
-from .dicom_codecs import DECODER_DEPENDENCIES, JPEG_LS, LABEL, add_codecs, is_available
+from .dicom_codecs import DECODER_DEPENDENCIES, LABEL, add_codecs, is_available
 from .dicom_fields import library_errors, open_stream
 from .dicom_headers import Frame
 from .dicom_storage import Pixels, is_compressed
@@ -28,6 +28,9 @@ RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor Blue
 RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
 SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData SegmentedBluePaletteColorLookupTableData
 """.split()  # noqa: SIM905 - forty lines of quotation marks read worse
+
+_WHOLE_WORDS = ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.99")
+"""Syntaxes that pack the words of the file as they are: run lengths and deflated data sets."""
 
 
 class Unreadable(Exception):
@@ -80,7 +83,7 @@ def read_frame(frame: Frame, target: np.ndarray) -> None:
         if _plain(frame, target):
             _read_into(frame, target)
             return
-        stored = _native(frame) if pixels.offset >= 0 else _signed(_decoded(frame)[0], pixels)
+        stored = _native(frame) if pixels.offset >= 0 else _decoded(frame)[0]
         if stored.shape != target.shape[:2]:
             raise Unreadable("its pixels are not what its header announces")
         target[..., 0] = _rescaled(stored, frame, target.dtype)
@@ -157,21 +160,13 @@ def _inflated(path: Path) -> memoryview:
         raise Unreadable(str(error)) from error
 
 
-def _signed(decoded: np.ndarray, pixels: Pixels) -> np.ndarray:
-    """Signs of JPEG-LS pixels whose codestream has more bits than the file says are stored: the codec knows no signs."""
-    if not pixels.signed or pixels.syntax not in JPEG_LS or decoded.dtype.itemsize * 8 != pixels.bits_allocated:
-        return decoded
-    return _clear_unused(decoded, replace(pixels, high_bit=pixels.bits_stored - 1))
-
-
 def _clear_unused(stored: np.ndarray, pixels: Pixels) -> np.ndarray:
     """The bits that are the pixel's own, sign and all: the others may hold overlays or rubbish."""
-    if pixels.bits_stored == pixels.bits_allocated:
+    width = 8 * stored.dtype.itemsize
+    if pixels.bits_stored >= width:
         return stored
-    above = pixels.bits_allocated - 1 - pixels.high_bit
-    below = pixels.bits_allocated - pixels.bits_stored
-    stored = np.left_shift(stored, stored.dtype.type(above))
-    return np.right_shift(stored, stored.dtype.type(below))
+    stored = np.left_shift(stored, stored.dtype.type(width - 1 - pixels.high_bit))
+    return np.right_shift(stored, stored.dtype.type(width - pixels.bits_stored))
 
 
 # --- decoded -------------------------------------------------------------------------------------------------------------------------------
@@ -194,10 +189,23 @@ def _decoded(frame: Frame) -> tuple[np.ndarray, Dataset]:
         raise Unreadable(f"its pixels are compressed as {name}, which cannot be decoded here")
     dataset = _pixel_dataset(frame.file.path)
     try:
-        array, _ = decoder.as_array(dataset, index=frame.index, decoding_plugin=plugin)
+        array, _ = decoder.as_array(dataset, index=frame.index, decoding_plugin=plugin, correct_unused_bits=False)
     except library_errors() as error:
         raise Unreadable(f"its pixels ({name}) are damaged or of a kind that cannot be decoded") from error
-    return array, dataset
+    return _own_bits(array, frame.file.pixels), dataset
+
+
+def _own_bits(decoded: np.ndarray, pixels: Pixels) -> np.ndarray:
+    """The same of decoded values: a codestream may hold the whole words of the file, rubbish and all, and some codecs know no signs.
+
+    Raises:
+        Unreadable: where a codestream may or may not hold the bits in the unusual place that the header gives.
+    """
+    if decoded.dtype.kind not in "iu" or pixels.high_bit == pixels.bits_stored - 1:
+        return _clear_unused(decoded, pixels)
+    if pixels.syntax not in _WHOLE_WORDS:
+        raise Unreadable(f"its header puts {pixels.bits_stored} bits below bit {pixels.high_bit + 1}, which compressed pixels do not allow")
+    return _clear_unused(decoded, pixels)
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,15 @@ _SMALL_RATIO = 4096
 _SMALL_BYTES = 16 << 20
 """Compressed pixels may become that many times their size, or that many bytes, whichever is more."""
 
+GE_BIG_ENDIAN = "1.2.840.113619.5.2"
+"""GE's own transfer syntax: a little endian header before big endian pixels."""
+
+_LONG_TYPES = (b"OB", b"OW", b"OF", b"OD", b"OV", b"UN")
+"""Types that an element of pixels may state. No implicit length begins with one of them: it would be odd, or over a gigabyte."""
+
+_UNDEFINED = 0xFFFFFFFF
+"""The length of an element that ends where it says so."""
+
 _PIXEL_KEYWORDS = {0x0010: "PixelData", 0x0009: "DoubleFloatPixelData", 0x0008: "FloatPixelData"}
 
 
@@ -72,8 +81,7 @@ def pixels_at(stream: BinaryIO, fields: Fields, syntax: str, size: int, *, zippe
     The stream stands where the pixel element begins, or at its end.
     """
     dataset = fields.dataset
-    implicit, little = dataset.original_encoding
-    order = "<" if little is not False else ">"
+    order = "<" if dataset.original_encoding[1] is not False else ">"
     head = stream.read(12)
     if len(head) < 8:
         return None
@@ -81,13 +89,15 @@ def pixels_at(stream: BinaryIO, fields: Fields, syntax: str, size: int, *, zippe
     if group != 0x7FE0 or element not in _PIXEL_KEYWORDS:
         return None
     start = stream.tell()
-    if implicit:
+    # The element itself tells, not the transfer syntax: some programs write another one than they state.
+    if head[4:6] not in _LONG_TYPES:
         length, start = struct.unpack(order + "I", head[4:8])[0], start - len(head) + 8
     elif len(head) == 12:
         length = struct.unpack(order + "I", head[8:12])[0]
     else:
         return "It is cut short before its pixels."
-    return _described(fields, syntax, _PIXEL_KEYWORDS[element], start, length, size, big=order == ">", zipped=zipped, stream=stream)
+    big = order == ">" or syntax == GE_BIG_ENDIAN
+    return _described(fields, syntax, _PIXEL_KEYWORDS[element], start, length, size, big=big, zipped=zipped, stream=stream)
 
 
 def deflated_pixels(stream: BinaryIO, fields: Fields) -> Pixels | str | None:
@@ -124,7 +134,12 @@ def _described(
         return f"Its pixels have {samples} colours each, which cannot be shown."
     signed = fields.short("PixelRepresentation") == 1
     frames = fields.whole("NumberOfFrames") or 1
-    native = keyword != "PixelData" or not is_compressed(syntax)
+    stated_native = keyword != "PixelData" or not is_compressed(syntax)
+    needed = rows * columns * samples * allocated // 8 * frames
+    # Pixels of exactly the right length are no codestream, whatever the file states: some programs decompress and keep the syntax.
+    native = stated_native or (length != _UNDEFINED and length - needed in (0, 1) and samples == 1)
+    if stated_native and length == _UNDEFINED and keyword == "PixelData":
+        return "Its pixels come in pieces, as compressed ones do, but its header says that they are not compressed."
     photometric = fields.string("PhotometricInterpretation").upper() or ("RGB" if samples == 3 else "MONOCHROME2")
     direct = native and start >= 0 and samples == 1 and photometric != "PALETTE COLOR"
     low = fields.short("PixelPaddingValue", signed=signed)
@@ -162,7 +177,7 @@ def _size_refusal(pixels: Pixels, start: int, length: int, size: int, stream: Bi
         needed = pixels.frame_bytes * pixels.frames
         if pixels.photometric == "YBR_FULL_422":
             needed = needed * 2 // 3
-        available = min(length, size - max(start, 0)) if length != 0xFFFFFFFF else size - max(start, 0)
+        available = min(length, size - max(start, 0)) if length != _UNDEFINED else size - max(start, 0)
         if available < needed:
             return f"It is cut short: {max(available, 0):,} of the {needed:,} bytes of {shape}."
         return None
@@ -191,5 +206,5 @@ def is_compressed(syntax: str) -> bool:
     """Whether pixels of this transfer syntax need a decoder; True for syntaxes that nobody knows."""
     from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, "1.2.840.113619.5.2")
+    native = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, GE_BIG_ENDIAN)
     return syntax not in native

@@ -14,11 +14,11 @@ pytest.importorskip("pydicom")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pydicom
-from dicom_files import ENCODERS, LOSSLESS, base, head_scan, save, set_pixels, write_enhanced, write_series
+from dicom_files import ENCODERS, LOSSLESS, NATIVE, base, head_scan, save, set_pixels, write_enhanced, write_series
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 from brainviewer.errors import ReadError
 from brainviewer.formats import open_volume, scan
@@ -427,6 +427,32 @@ def test_bits_above_those_stored_are_rubbish(tmp_path, kind, allocated, bits):
     stored = ((values & ((1 << bits) - 1)) | rubbish).astype(f"u{allocated // 8}").view(f"{kind}{allocated // 8}")
     write_series(tmp_path, stored, bits=bits)
     assert np.array_equal(opened(tmp_path).voxels[..., 0], values)
+
+
+@pytest.mark.parametrize("kind", ["u", "i"])
+@pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda uid: uid.name)
+def test_codestreams_of_whole_words_leak_nothing(tmp_path, kind, syntax):
+    values = head_scan(2).astype(np.int64) % (1 << 11) - (1 << 10 if kind == "i" else 0)
+    rubbish = np.random.default_rng(1).integers(0, 16, values.shape) << 12
+
+    def edit(dataset, number):
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, int(kind == "i")
+
+    write_series(tmp_path, ((values & 4095) | rubbish).astype(np.uint16), syntax=syntax, edit=edit)
+    assert np.array_equal(opened(tmp_path).voxels[..., 0], values)
+
+
+@pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda uid: uid.name)
+def test_pixels_in_the_high_bits_of_compressed_files_are_right_or_refused(tmp_path, syntax):
+    def edit(dataset, number):
+        dataset.BitsStored, dataset.HighBit = 12, 15
+
+    write_series(tmp_path, head_scan(2) << 4 | 9, syntax=syntax, edit=edit)
+    if syntax in (*NATIVE, RLELossless):
+        assert np.array_equal(opened(tmp_path).voxels[..., 0], head_scan(2))
+    else:
+        with pytest.raises(ReadError, match="12 bits below bit 16"):
+            opened(tmp_path)
 
 
 def test_pixels_in_the_high_bits(tmp_path):
