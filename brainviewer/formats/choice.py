@@ -22,10 +22,6 @@ _LIKENESS = (
 _FEW_SLICES = 5
 """Fewer are a survey or a sample, not a scan of a head."""
 
-_SEQUENCE_WORD = re.compile(
-    r"flair|tirm|t[12]\w*|pd\w*|pre|post|ce|c|gd|gad\w*|km|contrast|native?|w|wi|[23]d|ax|axial|tra|dwi|adc|swi|mr|space|cube", re.I
-)
-
 
 def examination(series: Series) -> tuple[str, ...]:
     """What series of one examination have in common: the study; where there is none, the folder, and what their names say beside the sequence."""
@@ -36,7 +32,7 @@ def examination(series: Series) -> tuple[str, ...]:
     first, single = series.files[0], len(series.files) == 1
     folder = (first.parent if single else first.parent.parent).as_posix()
     words = re.split(r"[\W_]+", stem_of(first.name) if single else series.key)
-    return folder, *(word.casefold() for word in words if word and not _SEQUENCE_WORD.fullmatch(word))
+    return folder, *sequences.words_beside(word.casefold() for word in words if word)
 
 
 def is_mri(series: Series) -> bool:

@@ -189,7 +189,7 @@ def _decoded(frame: Frame) -> tuple[np.ndarray, Dataset]:
         raise Unreadable(f"its pixels are compressed as {name}, which cannot be decoded here")
     dataset = _pixel_dataset(frame.file.path)
     try:
-        array, _ = decoder.as_array(dataset, index=frame.index, decoding_plugin=plugin, correct_unused_bits=False)
+        array, _ = decoder.as_array(dataset, index=frame.index, decoding_plugin=plugin, correct_unused_bits=False)  # type: ignore[arg-type]
     except library_errors() as error:
         raise Unreadable(f"its pixels ({name}) are damaged or of a kind that cannot be decoded") from error
     return _own_bits(array, frame.file.pixels), dataset

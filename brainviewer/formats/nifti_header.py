@@ -82,6 +82,21 @@ class NiftiHeader:
         return self.stored.newbyteorder("=")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class NiftiFile:
+    """One image: its header, and where its voxels are (the same file unless they are a pair)."""
+
+    path: Path
+    voxels_path: Path
+    header: NiftiHeader
+
+    @property
+    def zipped(self) -> bool:
+        """Whether the voxels are gzipped, whatever the suffix says."""
+        with open(self.voxels_path, "rb") as stream:
+            return stream.read(2) == gzipped.MAGIC
+
+
 def looks_like_nifti(head: bytes) -> bool:
     """Whether the first bytes (inflated) are those of a NIfTI header."""
     return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 FLAIR, T1, T1_POST, T2, T2_STAR, PD, STIR = "FLAIR", "T1", "T1 post-contrast", "T2", "T2*", "PD", "STIR"
@@ -20,6 +21,10 @@ _NAMED = (
 _POST = re.compile(r"\+ ?(c|gd|gad|km)\b|\bc ?\+|\b(post|gd|gad|gado\w*|contrast|ce|km|t1 ?ce|t1 ?c|t1 ?gd|t1 ?post)\b|t1ce|t1gd|t1post")
 _NOT_POST = re.compile(r"\b(pre|without|w ?o|non?|native|nativ|before|vor|ohne) ?(contrast|gd|gad\w*|km|c)?\b")
 
+_SEQUENCE_WORD = re.compile(
+    r"flair|tirm|t[12](?![0-9])\w*|pd(?![0-9])\w*|pre|post|ce|c|gd|gad\w*|km|contrast|native?|w|wi|[23]d|ax|axial|tra|dwi|adc|swi|mr|space|cube", re.I
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -29,6 +34,11 @@ class Timing:
     te_ms: float | None = None
     ti_ms: float | None = None
     contrast: bool = False
+
+
+def words_beside(words: Iterable[str]) -> tuple[str, ...]:
+    """What is left of a name's words without those that speak of a sequence: who was examined, and when."""
+    return tuple(word for word in words if not _SEQUENCE_WORD.fullmatch(word))
 
 
 def guess_sequence(text: str, timing: Timing = Timing()) -> str | None:
