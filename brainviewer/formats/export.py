@@ -134,7 +134,6 @@ def write_results(
     show: str = "flair",
     source: str = "",
     seconds: Mapping[str, float] | None = None,
-    spacing_assumed: bool = False,
     notes: Sequence[str] = (),
     ignored: Sequence[tuple[str, str]] = (),
     more: Mapping[str, Callable[[Path], None]] | None = None,
@@ -148,7 +147,6 @@ def write_results(
         show: what of a composed scan overlays show.
         source: the series' folder or file as `info` names it.
         seconds: "load" and "read", as far as known.
-        spacing_assumed: whether the spacing was typed and not read.
         notes: sentences beside those of the volume and the result.
         ignored: (file, why) beside those of the volume.
         more: further files by name, each written by a function of its path (e.g. the DICOM SEG).
@@ -179,16 +177,16 @@ def write_results(
         if film:
             (stage / "scan.gif").write_bytes(encode_gif(np.stack([film[z] for z in range(len(volume))])))
         if "nifti" in save:
-            _write_nifti(stage / "mask.nii.gz", mask.astype(np.uint8), volume, spacing_assumed)
+            _write_nifti(stage / "mask.nii.gz", mask.astype(np.uint8), volume)
         if "probability" in save:
             whole = np.zeros(volume.shape, np.uint16)
             for z, prediction in enumerate(result.predictions):
                 if prediction.mask is not None:
                     whole[z] = sixteen_bits(prediction.mask.probability)
-            _write_nifti(stage / "probability.nii.gz", whole, volume, spacing_assumed, slope=1 / 65535)
+            _write_nifti(stage / "probability.nii.gz", whole, volume, slope=1 / 65535)
         for name, write_it in (more or {}).items():
             write_it(stage / name)
-        document = results_document(volume, result, style.threshold, save, source, spacing_assumed, notes, ignored)
+        document = results_document(volume, result, style.threshold, save, source, notes, ignored)
         (stage / "slices.csv").write_text(_table(document["slices"]), encoding="utf-8", newline="")
         document["seconds"] = {
             "load": 0.0,
@@ -233,13 +231,12 @@ def results_document(
     threshold: float,
     save: Collection[str] = (),
     source: str = "",
-    spacing_assumed: bool = False,
     notes: Sequence[str] = (),
     ignored: Sequence[tuple[str, str]] = (),
 ) -> dict:
     """What `results.json` says, as plain values; "seconds" is added when all is written."""
     spacing = volume.spacing
-    measures = measure(result.mask(threshold, volume.shape), spacing)
+    measures = measure(result.mask(threshold, volume.shape), spacing, volume.voxel_mm3)
     diameters = measures.diameters
     rows = []
     for z, prediction in enumerate(result.predictions):
@@ -264,7 +261,7 @@ def results_document(
         "format": volume.format,
         "shape": [int(size) for size in volume.voxels.shape],
         "spacing_mm": None if spacing is None else list(spacing),
-        "spacing_assumed": spacing_assumed,
+        "spacing_assumed": volume.spacing_assumed,
         "plane": volume.plane,
         "engine": result.engine,
         "device": result.device,
@@ -321,8 +318,8 @@ def convert_volume(volume: Volume, out: Path) -> Path:
     return path
 
 
-def _write_nifti(path: Path, displayed: np.ndarray, volume: Volume, spacing_assumed: bool, slope: float | None = None) -> None:
-    path.write_bytes(gzipped(nifti_bytes(displayed[..., np.newaxis], volume, slope=slope, bare=spacing_assumed)))
+def _write_nifti(path: Path, displayed: np.ndarray, volume: Volume, slope: float | None = None) -> None:
+    path.write_bytes(gzipped(nifti_bytes(displayed[..., np.newaxis], volume, slope=slope)))
 
 
 def gzipped(data: bytes) -> bytes:
@@ -330,7 +327,7 @@ def gzipped(data: bytes) -> bytes:
     return gzip.compress(data, compresslevel=4, mtime=0)
 
 
-def nifti_bytes(displayed: np.ndarray, volume: Volume, *, rgb: bool = False, slope: float | None = None, bare: bool = False) -> bytes:
+def nifti_bytes(displayed: np.ndarray, volume: Volume, *, rgb: bool = False, slope: float | None = None) -> bytes:
     """A NIfTI-1 file on the volume's stored grid.
 
     Args:
@@ -338,7 +335,6 @@ def nifti_bytes(displayed: np.ndarray, volume: Volume, *, rgb: bool = False, slo
         volume: whose geometry it has. TIFF and pictures say nothing of directions: identity, with codes 0.
         rgb: whether three channels of uint8 are colours, else they are volumes.
         slope: what stored numbers are multiplied with.
-        bare: whether even the spacing is left out, as it was not read.
     """
     import nibabel as nib
 
@@ -356,8 +352,8 @@ def nifti_bytes(displayed: np.ndarray, volume: Volume, *, rgb: bool = False, slo
     header.set_data_shape(stored.shape)
     header["vox_offset"] = 352
     header["scl_slope"], header["scl_inter"] = (slope, 0) if slope is not None else (1, 0)
-    header.set_xyzt_units("mm" if affine is not None and not bare else "unknown")
-    if affine is not None and not bare:
+    header.set_xyzt_units("mm" if affine is not None else "unknown")
+    if affine is not None:
         header.set_zooms([*np.linalg.norm(affine[:3, :3], axis=0), *([1.0] * (stored.ndim - 3))])
     matrix = affine if placed and affine is not None else np.diag([*header.get_zooms()[:3], 1.0])
     header.set_sform(matrix, code=1 if placed else 0)

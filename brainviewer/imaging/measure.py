@@ -56,8 +56,15 @@ class Measures:
     lesions: int
 
 
-def measure(mask: np.ndarray, spacing: Spacing | None) -> Measures:
-    """All measures of a (Z, Y, X) bool mask with a spacing of (dz, dy, dx) mm, or None."""
+def measure(mask: np.ndarray, spacing: Spacing | None, voxel_mm3: float | None = None) -> Measures:
+    """All measures of a (Z, Y, X) bool mask.
+
+    Args:
+        spacing: (dz, dy, dx) mm, or None.
+        voxel_mm3: of one voxel, where the grid is not at right angles; else the product of the spacing.
+    """
+    if voxel_mm3 is None and spacing is not None:
+        voxel_mm3 = spacing[0] * spacing[1] * spacing[2]
     areas = tuple(int(area) for area in np.count_nonzero(mask, axis=(1, 2)))
     total = sum(areas)
     longest = None if spacing is None or total == 0 else scan_diameters(mask, spacing)
@@ -65,7 +72,7 @@ def measure(mask: np.ndarray, spacing: Spacing | None) -> Measures:
     return Measures(
         areas_px=areas,
         areas_mm2=None if spacing is None else tuple(area * spacing[1] * spacing[2] for area in areas),
-        volume_ml=None if spacing is None else total * spacing[0] * spacing[1] * spacing[2] / 1000,
+        volume_ml=None if voxel_mm3 is None else total * voxel_mm3 / 1000,
         diameters=longest,
         largest_slice=longest.z if longest is not None else largest,
         centroid=centroid(mask),

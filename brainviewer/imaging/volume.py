@@ -74,7 +74,8 @@ class Volume:
         ignored: (file, why) of what lay beside the slices and was not used.
         facts: white-listed acquisition text, no identity.
         window: (low, high) that the file asks to be shown with, or None.
-        voxel_mm: (dz, dy, dx) where the file states the size of its voxels but not how they lie in space (`affine` is None), else None.
+        voxel_mm: (dz, dy, dx) where the file, or the user, states the size of its voxels but not how they lie in space (`affine` is None), else None.
+        spacing_assumed: whether `voxel_mm` was typed by a user and not read: everything in mm is then an assumption.
         refusal: a sentence that says why this must not be analysed (a mosaic of slices, say), or "".
         frame_of_reference: names the space that `affine` leads to; two volumes with the same name lie in the same space, with different
             names not. "" where the file does not name it.
@@ -99,6 +100,7 @@ class Volume:
     facts: dict[str, str] = field(default_factory=dict)
     window: tuple[float, float] | None = None
     voxel_mm: tuple[float, float, float] | None = None
+    spacing_assumed: bool = False
     refusal: str = ""
     frame_of_reference: str = ""
     instances: tuple[tuple[Path, int], ...] = ()
@@ -131,6 +133,14 @@ class Volume:
             return self.voxel_mm
         dx, dy, dz = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(dz), float(dy), float(dx)
+
+    @property
+    def voxel_mm3(self) -> float | None:
+        """The volume of one voxel, or None where the file says nothing. On a sheared grid (a tilted gantry) less than the product of the
+        spacing, as its slices lie closer together than their centres."""
+        if self.affine is not None:
+            return abs(float(np.linalg.det(self.affine[:3, :3])))
+        return None if self.voxel_mm is None else float(np.prod(self.voxel_mm))
 
     @property
     def labelled(self) -> np.ndarray:

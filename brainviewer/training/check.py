@@ -166,7 +166,7 @@ def check(
 def figures_of(volume: Volume) -> Patient:
     pixels = 0 if volume.reference is None else int(np.count_nonzero(volume.reference))
     tumour = 0 if volume.reference is None else int(volume.reference.any(axis=(1, 2)).sum())
-    ml = None if volume.spacing is None else round(pixels * float(np.prod(volume.spacing)) / 1000, 2)
+    ml = None if volume.voxel_mm3 is None else round(pixels * volume.voxel_mm3 / 1000, 2)
     return Patient(volume.key, len(volume), int(volume.labelled.sum()), tumour, pixels, ml, volume.notes)
 
 

@@ -31,10 +31,9 @@ def area_words(pixels: int, spacing: tuple[float, float, float] | None) -> str:
 def volume_ml(session: Session, threshold: float) -> float | None:
     """Of the whole scan's tumour, or None where the spacing or the final answer is not known."""
     volume = session.volume
-    if volume is None or session.result is None or volume.spacing is None:
+    if volume is None or session.result is None or volume.voxel_mm3 is None:
         return None
-    dz, dy, dx = volume.spacing
-    return sum(area_px(p, threshold) or 0 for p in session.result.predictions) * dz * dy * dx / 1000
+    return sum(area_px(p, threshold) or 0 for p in session.result.predictions) * volume.voxel_mm3 / 1000
 
 
 def diameter_words(session: Session, threshold: float) -> str:

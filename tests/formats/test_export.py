@@ -167,9 +167,9 @@ def test_the_document(tmp_path):
 
 
 def test_measures_where_the_spacing_is_known():
-    document = results_document(scan_of(affine=np.diag([2.0, 2.0, 5.0, 1.0])), RESULT, 0.5, spacing_assumed=True)
+    document = results_document(scan_of(affine=np.diag([2.0, 2.0, 5.0, 1.0])), RESULT, 0.5)
     assert document["spacing_mm"] == [5.0, 2.0, 2.0]
-    assert document["spacing_assumed"] is True
+    assert document["spacing_assumed"] is False
     assert document["slices"][1]["area_mm2"] == 36 * 4
     assert document["slices"][1]["mask"] is None
     assert document["scan"]["volume_ml"] == pytest.approx((36 + 35) * 20 / 1000)
@@ -262,7 +262,7 @@ def test_spacing_without_directions_is_kept_as_pixel_sizes(tmp_path):
     mask = nibabel.load(tmp_path / "read" / "mask.nii.gz")
     assert mask.header.get_zooms() == pytest.approx((0.5, 0.25, 5.0))
     assert int(mask.header["sform_code"]) == 0
-    write_results(tmp_path / "typed", volume, RESULT, STYLE, save=["nifti"], spacing_assumed=True)
+    write_results(tmp_path / "typed", scan_of(voxel_mm=(5.0, 0.25, 0.5), spacing_assumed=True), RESULT, STYLE, save=["nifti"])
     assert nibabel.load(tmp_path / "typed" / "mask.nii.gz").header.get_zooms() == (1, 1, 1)
 
 

@@ -140,3 +140,10 @@ def test_lesions_that_touch_at_a_corner_are_one():
     assert count_lesions(mask) == 1
     mask[1, 1, 1], mask[2, 1, 1] = False, True
     assert count_lesions(mask) == 2
+
+
+def test_the_volume_goes_by_the_voxels_own():
+    mask = np.zeros((2, 5, 5), bool)
+    mask[:, 1:3, 1:3] = True
+    assert measure(mask, (5.0, 1.0, 1.0)).volume_ml == pytest.approx(0.04)
+    assert measure(mask, (5.0, 1.0, 1.0), 4.0).volume_ml == pytest.approx(0.032)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -94,3 +95,12 @@ def test_the_spacing_is_that_of_the_affine():
     affine = np.array([[0, 0, 5.0, 0], [0.5, 0, 0, 0], [0, 0.25, 0, 0], [0, 0, 0, 1]])
     one = Volume(np.zeros((1, 2, 2, 1)), affine, ("T1",), Path("x"), "x", "nifti", ("x",), ("x",))
     assert one.spacing == (5.0, 0.25, 0.5)
+
+
+def test_voxels_of_a_sheared_grid_are_smaller_than_their_spacing():
+    affine = np.array([[1.0, 0, 0, 0], [0, 2, 5, 0], [0, 0, 12, 0], [0, 0, 0, 1]])
+    volume = Volume(np.zeros((2, 3, 4, 1), np.uint8), affine, ("grey",), Path("a"), "a", "dicom", ("a",) * 2, ("a0", "a1"))
+    assert volume.spacing == (13, 2, 1)
+    assert volume.voxel_mm3 == pytest.approx(24)
+    assert replace(volume, affine=None, voxel_mm=(3.0, 2.0, 1.0)).voxel_mm3 == 6
+    assert replace(volume, affine=None).voxel_mm3 is None
