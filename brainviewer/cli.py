@@ -98,6 +98,13 @@ def _predict_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--colour", type=_colour, metavar="RRGGBB", help="of overlays")
     command.add_argument("--outline", action="store_true", help="draw the border of the mask only")
     command.add_argument("--show", choices=SHOWS, default="flair", help="the sequence under the overlay")
+    command.add_argument(
+        "--spacing",
+        type=_spacing,
+        metavar="DZ,DY,DX",
+        help="mm from slice to slice, row to row and column to column (or DZ,D for square pixels) of scans whose files do not state it; "
+        "what is computed from it is marked as assumed",
+    )
     command.add_argument("--all-slices", action="store_true", help="the segmenter runs on every slice")
     command.add_argument("--no-cache", action="store_true", help="compute everything anew")
     command.add_argument("--overwrite", action="store_true", help="replace results that are there")
@@ -133,6 +140,15 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
+
+
+def _spacing(text: str) -> tuple[float, float, float]:
+    from .formats.typed_spacing import parse
+
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no spacing: {error}") from None
 
 
 def _colour(text: str) -> tuple[int, int, int]:
@@ -242,6 +258,7 @@ def predict(arguments: argparse.Namespace) -> int:
         all_slices=arguments.all_slices,
         models=arguments.models,
         overwrite=arguments.overwrite,
+        spacing=arguments.spacing,
     )
     document = predict_path(arguments.path, options, progress("Analysing"))
     if arguments.json:

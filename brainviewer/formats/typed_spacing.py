@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 Spacing = tuple[float, float, float]
 
+NOT_NEEDED = "The files state their spacing; the one that was typed was not used."
+
 LEAST_MM, MOST_MM = 0.01, 100.0
 _MOST_REMEMBERED = 1000
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import BrainviewerError, ReadError, RefusalError, WriteError
-from ..formats import ScanListing, Series, choice, dicom_seg, export, find_series, nothing_found, open_volume, scan
+from ..formats import ScanListing, Series, choice, dicom_seg, export, find_series, nothing_found, open_volume, scan, typed_spacing
 from ..formats.compose import Channels, check_channels, guess_channels, open_channels
 from ..formats.series import ignored_rows
 from ..imaging.prediction import OverlayStyle
@@ -29,6 +29,7 @@ class Options:
 
     Attributes:
         channels: "pre", "flair" and "post" to the keys of the series to compose; "flair" must be there.
+        spacing: (dz, dy, dx) mm of scans whose files do not state it.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class Options:
     all_slices: bool = False
     models: Path | None = None
     overwrite: bool = False
+    spacing: typed_spacing.Spacing | None = None
 
     def style(self, threshold: float) -> OverlayStyle:
         """How overlays are drawn, with the models' threshold where none was given."""
@@ -149,6 +151,9 @@ def _jobs(listing: ScanListing, options: Options) -> tuple[list[_Job], tuple[str
 def _predict_one(job: _Job, models: Models, options: Options, out: Path, load_s: float, notes: tuple[str, ...], task: _Told) -> dict:
     started = time.perf_counter()
     volume = job.open()
+    if options.spacing is not None:
+        notes = notes if typed_spacing.can_assume(volume) else (*notes, typed_spacing.NOT_NEEDED)
+        volume = typed_spacing.assume(volume, options.spacing)
     read_s = time.perf_counter() - started
     result = analyse(volume, models, task, all_slices=options.all_slices)
     style = options.style(result.threshold)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 
 pytest.importorskip("highdicom")
 sys.path.insert(0, str(Path(__file__).parents[1] / "formats"))
@@ -161,3 +162,44 @@ def test_channels_that_make_no_sense_are_wrong_usage(tmp_path, run, text):
 
 def test_channels_and_series_are_one_or_the_other(tmp_path, run):
     assert run(tmp_path, "--channels", "flair=a", "--series", "a", "--out", tmp_path / "out")[0] == 2
+
+
+def slices_without_spacing(folder: Path) -> Path:
+    folder.mkdir()
+    for z, slice_ in enumerate(head()):
+        tifffile.imwrite(folder / f"s_{z + 1}.tif", slice_)
+    return folder
+
+
+def test_a_typed_spacing_is_assumed(tmp_path, run, loads):
+    folder = slices_without_spacing(tmp_path / "scan")
+    code, out, _ = run(folder, "--out", tmp_path / "typed", "--spacing", "5,0.5", "--save", "nifti", "--json")
+    assert code == 0
+    typed = json.loads(out)["results"][0]
+    assert typed["spacing_mm"] == [5.0, 0.5, 0.5]
+    assert typed["spacing_assumed"] is True
+    pixels = sum(row["area_px"] for row in typed["slices"])
+    assert typed["scan"]["volume_ml"] == pytest.approx(pixels * 5 * 0.25 / 1000)
+    assert typed["scan"]["longest_diameter_mm"] > 0
+    assert any("was typed and not read" in note for note in typed["notes"])
+    assert nibabel.load(tmp_path / "typed" / "mask.nii.gz").header.get_zooms() == (1, 1, 1)
+    code, out, _ = run(folder, "--out", tmp_path / "bare", "--json")
+    bare = json.loads(out)["results"][0]
+    assert (bare["spacing_mm"], bare["spacing_assumed"], bare["scan"]["volume_ml"]) == (None, False, None)
+
+
+def test_a_spacing_that_was_read_is_not_replaced(tmp_path, run, loads):
+    write_series(tmp_path / "scan", head(), SeriesDescription="AX FLAIR")
+    code, out, _ = run(tmp_path / "scan", "--out", tmp_path / "out", "--spacing", "3,2,2", "--json")
+    assert code == 0
+    result = json.loads(out)["results"][0]
+    assert result["spacing_mm"] == pytest.approx([5.0, 0.9, 1.1])
+    assert result["spacing_assumed"] is False
+    assert "The files state their spacing; the one that was typed was not used." in result["notes"]
+
+
+@pytest.mark.parametrize("text", ["5", "5,0,1", "a,b", "1,2,3,4"])
+def test_spacings_that_make_no_sense_are_wrong_usage(tmp_path, run, text):
+    code, _, err = run(tmp_path, "--out", tmp_path / "out", "--spacing", text)
+    assert code == 2
+    assert "is no spacing" in err
