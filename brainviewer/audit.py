@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,13 +39,13 @@ def audit_file() -> Path:
     return paths.user_data() / "audit.jsonl"
 
 
-def record(what: str, result: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), **about: object) -> Act:
+def record(what: str, result: str, /, **about: object) -> Act:
     """Appends one act and waits until it is on the disk.
 
     Raises:
         WriteError: if it cannot be written; what was there before is untouched.
     """
-    act = Act(now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), what, result, dict(about))
+    act = Act(_now().strftime("%Y-%m-%dT%H:%M:%SZ"), what, result, dict(about))
     line = {"when": act.when, "what": what, "result": result} | ({"about": act.about} if about else {})
     file = audit_file()
     try:
@@ -58,6 +58,10 @@ def record(what: str, result: str, *, now: Callable[[], datetime] = lambda: date
     except OSError as error:
         raise WriteError(f'"{what}" could not be noted in "{file}" ({error.strerror}).', "Free some space, or check who may write there.") from None
     return act
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _ends_well(stream: BinaryIO) -> bool:

@@ -207,8 +207,23 @@ def _groups(text: str) -> tuple[str, ...]:
 
 def _models_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, about in (("list", "the models and where they lie"), ("verify", "compare every file with the hash that the model states")):
-        _json(actions.add_parser(name, help=about, description=about))
+
+    def action(name: str, about: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=about, description=about)
+        _json(made)
+        return made
+
+    action("list", "the models, where they lie, and which are in use")
+    action("verify", "compare every file with the hash that the model states")
+    export = action("export", "write a pair of models into one file")
+    export.add_argument("id", metavar="ID", help="of a model or a pair (see `brainviewer models list`)")
+    export.add_argument("file", type=Path, metavar="FILE", help="to write; .bvmodel by custom")
+    action("import", "add the models in a file; they are not put into use").add_argument("file", type=Path, metavar="FILE")
+    promote = action("promote", "put models into use; refused unless they are better than those in use")
+    promote.add_argument("id", metavar="ID", help="of a model or a pair; both networks of the pair are put into use")
+    promote.add_argument("--reason", default="", metavar="TEXT", help="why, although something speaks against it; noted in the audit log")
+    rollback = action("rollback", "take back the last promotion that changed the model of a task")
+    rollback.add_argument("task", choices=("classify", "segment"), metavar="TASK", help="classify or segment")
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------------------------------
@@ -369,6 +384,11 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def models(arguments: argparse.Namespace) -> int:
+    return MODEL_ACTIONS[arguments.action](arguments)
+
+
+def show_models(arguments: argparse.Namespace) -> int:
+    from .errors import BundleError
     from .inference.doctor import bundles
 
     rows = bundles()
@@ -377,12 +397,63 @@ def models(arguments: argparse.Namespace) -> int:
     else:
         for row in rows:
             state = ("whole" if row["whole"] else row["why"]) if arguments.action == "verify" or not row["whole"] else row["name"]
-            print(f"{row['id']} ({row['origin']}): {state}")
+            where = row["origin"] if row["pair"] == row["origin"] else f"{row['origin']}, {row['pair']}"
+            print(f"{row['id']} ({where}){' in use' if row['in_use'] else ''}: {state}")
     if not rows:
-        from .errors import BundleError
-
         raise BundleError("No model was found.", "Install the program again.")
     return OK if arguments.action == "list" or all(row["whole"] for row in rows) else FAILED
+
+
+def export_models(arguments: argparse.Namespace) -> int:
+    from .inference.exchange import export_pair
+    from .inference.registry import find_pair
+
+    pair = find_pair(arguments.id)
+    file = export_pair(pair, arguments.file)
+    return said(arguments, {"pair": pair.id, "file": str(file), "bytes": file.stat().st_size}, f'"{pair.id}" is in {file}.')
+
+
+def import_models(arguments: argparse.Namespace) -> int:
+    from .inference.exchange import import_pair
+
+    pair = import_pair(arguments.file)
+    text = f'The models are here as "{pair.id}". They are not in use; `brainviewer models promote {pair.id}` puts them into use.'
+    return said(arguments, {"pair": pair.id, "models": [bundle.id for bundle in pair.bundles()]}, text)
+
+
+def promote_models(arguments: argparse.Namespace) -> int:
+    from .inference.promotion import promote
+    from .inference.registry import find_pair
+
+    pair = find_pair(arguments.id)
+    before = promote(pair, arguments.reason)
+    return said(arguments, {"pair": pair.id, "instead_of": before.id}, f'"{pair.id}" is in use now, instead of "{before.id}".')
+
+
+def roll_back_models(arguments: argparse.Namespace) -> int:
+    from .inference.promotion import rollback
+
+    pair = rollback(arguments.task)
+    return said(arguments, {"pair": pair.id}, f'"{pair.id}" is in use again.')
+
+
+def said(arguments: argparse.Namespace, document: dict, text: str) -> int:
+    """The result of an act, as JSON or in words."""
+    if arguments.json:
+        write_json(document)
+    else:
+        print(text)
+    return OK
+
+
+MODEL_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": show_models,
+    "verify": show_models,
+    "export": export_models,
+    "import": import_models,
+    "promote": promote_models,
+    "rollback": roll_back_models,
+}
 
 
 def doctor(arguments: argparse.Namespace) -> int:

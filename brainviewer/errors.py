@@ -32,6 +32,10 @@ class BundleError(BrainviewerError):
     """A model bundle is missing, damaged or not what it says."""
 
 
+class PromotionError(BrainviewerError):
+    """Models are not put into use, because something speaks against it."""
+
+
 class EngineError(BrainviewerError):
     """No engine could be started, or one failed."""
 

@@ -10,8 +10,9 @@ from brainviewer import audit
 from brainviewer.errors import WriteError
 
 
-def test_acts_are_appended_and_read_back() -> None:
-    first = audit.record("promote", "refused", now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), model="segment-1")
+def test_acts_are_appended_and_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_now", lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    first = audit.record("promote", "refused", model="segment-1")
     before = audit.audit_file().read_bytes()
     second = audit.record("promote", "done", reason="größer")
     assert audit.audit_file().read_bytes().startswith(before)

@@ -159,7 +159,7 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
         for z in range(len(volume))
     )
     fit = fit_of(models.classify_bundle, scan.features)
-    notes = [*models.classifier.notes, *models.segmenter.notes]
+    notes = [*models.notes, *models.classifier.notes, *models.segmenter.notes]
     if note := fit_note(models.classify_bundle, fit):
         notes.append(note)
     return ScanResult(

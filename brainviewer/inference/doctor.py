@@ -9,6 +9,7 @@ from importlib import metadata
 
 from .. import __version__, paths
 from ..errors import BrainviewerError
+from . import registry
 from .bundle import find_bundles, read_bundle
 from .load import ENGINES, load_models, nvidia_present
 
@@ -64,11 +65,13 @@ def engines(quick: bool = False) -> list[dict]:
 
 
 def bundles() -> list[dict]:
-    """Every model found, and whether its files are whole."""
+    """Every model there is, pair by pair: where it lies, whether its files are whole, whether it is in use, and how its pair was judged."""
+    used = registry.in_use().id
     rows = []
-    for folder, origin in ((paths.bundled_models(), "bundled"), (paths.user_models(), "user")):
-        for path in find_bundles(folder):
-            row: dict = {"id": path.name, "origin": origin, "folder": str(path)}
+    for pair in registry.pairs():
+        for path in find_bundles(pair.folder):
+            row: dict = {"id": path.name, "origin": pair.origin, "folder": str(path), "pair": pair.id, "in_use": pair.id == used}
+            row |= {"trained": path.name.split("-")[0] in pair.trained, "made": pair.made, "verdict": pair.verdict.get("verdict")}
             try:
                 bundle = read_bundle(path)
                 row |= {"name": bundle.name, "version": bundle.version, "task": bundle.task, "sha256": bundle.sha256("onnx", "float32")}

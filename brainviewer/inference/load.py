@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import paths
-from ..errors import EngineError
-from .bundle import ModelBundle, choose_bundle
+from .. import audit
+from ..errors import BundleError, EngineError, WriteError
+from . import registry
+from .bundle import TASKS, ModelBundle, choose_bundle
 from .engine import Engine
 
 ENGINES = ("onnx", "tensorflow")
@@ -22,6 +24,7 @@ class Models:
 
     Attributes:
         gpu_note: one sentence on why no GPU is used, or "" where one is.
+        notes: for the user, e.g. that promoted models could not be used and earlier ones are.
     """
 
     classifier: Engine
@@ -29,6 +32,7 @@ class Models:
     classify_bundle: ModelBundle
     segment_bundle: ModelBundle
     gpu_note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def engine(self) -> str:
@@ -114,15 +118,53 @@ def load_models(
         prefer: "auto", "onnx" or "tensorflow".
         device: "auto", "cpu" or "gpu".
         precision: "auto", "float32" or "int8".
-        folder: of models; the program's own by default.
+        folder: of models; those in use by default (`registry.in_use`).
         threads: of the CPU; None for all cores.
 
     Raises:
         BundleError: if a model is missing or damaged.
         EngineError: if no engine works; lists the reason for each.
     """
-    folder = folder or paths.bundled_models()
-    bundles = [choose_bundle(folder, task) for task in ("classify", "segment")]
+    if folder is not None:
+        return _open([choose_bundle(folder, task) for task in TASKS], prefer, device, precision, threads)
+    return _open_in_use(prefer, device, precision, threads)
+
+
+def _open_in_use(prefer: str, device: str, precision: str, threads: int | None) -> Models:
+    """The pair in use; where it is damaged or does not load, the one before it, and so on to the program's own, and a note that says so.
+
+    A damaged pair is never tried again. One that only does not load (no memory, say) is, at the next start.
+    """
+    damaged: list[str] = []
+    notes: list[str] = []
+    for name, digest in registry.candidates():
+        try:
+            models = _open(registry.resolve(name, digest).bundles(), prefer, device, precision, threads)
+        except (BundleError, EngineError) as error:
+            if name == registry.BUNDLED:
+                raise
+            if isinstance(error, BundleError):
+                damaged.append(name)
+            notes.append(f'The promoted models "{name}" cannot be used. {error.sentence}')
+            continue
+        if damaged:
+            note_fall_back(damaged, name, notes[0])
+        if notes:
+            notes.append(
+                ("The models that came with the program" if name == registry.BUNDLED else f'The earlier models "{name}"') + " are used instead."
+            )
+        return replace(models, notes=(" ".join(notes),) if notes else ())
+    raise AssertionError("the program's own pair is always the last candidate")
+
+
+def note_fall_back(failed: list[str], to: str, why: str) -> None:
+    """Makes the switch that a start had to make for good, and notes it; where that cannot be written, the next start does the same again."""
+    if registry.fall_back(failed, to):
+        with suppress(WriteError):
+            audit.record("fall back", "done", models=to, instead_of=failed[0], why=why)
+
+
+def _open(bundles: list[ModelBundle], prefer: str, device: str, precision: str, threads: int | None) -> Models:
     wanted = "float32" if precision == "auto" else precision
     reasons = []
     for name, where in engine_order(prefer, device):
