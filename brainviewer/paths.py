@@ -34,6 +34,24 @@ def _own(folder: str) -> Path:
     return bundled if frozen or bundled.is_dir() else package.parent / folder
 
 
+def command(*words: str) -> list[str]:
+    """How this very program is started once more, with a command of its own."""
+    return [sys.executable, *([] if is_frozen() else ["-m", NAME]), *words]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process that `command` starts."""
+    if is_frozen():
+        return os.environ | {"PYINSTALLER_RESET_ENVIRONMENT": "1"}  # else the child would use this process' unpacked files
+    package = str(Path(__file__).resolve().parent.parent)
+    return os.environ | {"PYTHONPATH": os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH", "")) if part)}
+
+
+def is_frozen() -> bool:
+    """Whether this is the packaged program."""
+    return bool(getattr(sys, "frozen", False))
+
+
 def user_data() -> Path:
     """The folder of what is kept for this user: settings, runs, retrained models, logs. Absolute; it may not exist yet."""
     home = os.environ.get("BRAINVIEWER_HOME")

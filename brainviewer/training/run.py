@@ -1,18 +1,30 @@
 """A training run is a folder. Standard library only: the window and the command line may import this without any framework.
 
-config.json  events.jsonl  checkpoints/  stop  lock  report.json  bundle/
+    config.json    the settings             stop          asks to stop: "keep" in it means to keep the best so far
+    events.jsonl   one typed event a line   lock          held by the process that trains; its number stands in it
+    checkpoints/   to go on from            strip/        validation slices of the last epoch, redrawn after each
+    bundle/        both models at the end   report.json   how they were judged against the models in use
+    output.log     what a detached process said
+    then/          the run of the other network that follows this one, where there is one
+
+A run with another one in `then/` trains this network, then that one, and makes one pair of both; `bundle/`, `report.json` and the event
+`evaluated` are this run's then. The other one's `config.json`, `events.jsonl`, `checkpoints/` and `strip/` are its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from .. import paths
 from ..errors import TrainingError
+from .hold import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class TrainConfig:
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
         validation_patients: these are kept for validation instead, whatever share they are; for runs that must agree on it.
-        start: "none", "imagenet", or the folder of a bundle or of another run.
+        start: "current" (the model in use), "none", "imagenet", or the folder of a bundle or of another run.
         imagenet: `.weights.h5` of ResNet50 without top; "" looks in the user's Keras cache, then asks Keras to download it.
         phases: progressive sizes.
         negatives: slices without tumour in an epoch, as a multiple of those with (0: all).
@@ -44,6 +56,7 @@ class TrainConfig:
         substitution: probability that all channels become FLAIR.
         paste: probability that a slice gets a tumour of another one ("segment" only).
         patience: epochs without a better validation score before the run stops early.
+        device: "auto" (a GPU where TensorFlow finds one), "cpu" or "gpu".
     """
 
     task: str
@@ -71,6 +84,7 @@ class TrainConfig:
     substitution: float = 0.2
     paste: float = 0.0
     patience: int = 10
+    device: str = "auto"
 
     @property
     def epochs(self) -> int:
@@ -100,10 +114,20 @@ class RunEvent:
     """One line of `events.jsonl`.
 
     Attributes:
-        kind: started, resumed, step, epoch, checkpoint, note, stopped, evaluated, finished, failed.
+        kind: started, resumed, step, epoch, strip, batch, note, stopped, finished (the training), judging, evaluated (everything), failed.
         time_s: seconds since the epoch of the clock.
-        epoch, step: counted from 0 over the whole run.
-        logs: numbers and sentences.
+        epoch, step: counted from 0; the epoch over the whole run, the step within its epoch.
+        logs: numbers and sentences:
+            started, resumed: `task`, `device`, `patients`, `epochs`, `batch`; `memory_mb` of the whole machine as `machine_mb`.
+            step: `steps` (of the epoch), `left_s`, `memory_mb` (of the process), losses.
+            epoch: losses and validation scores by name, `score` (what decides which epoch is the best), `seconds`, `size`.
+            strip: `files` (in `strip/`), each a PNG of scan, reference and prediction side by side.
+            batch: `batch` (slices in a batch from now on), `text` (why).
+            note: `text`.
+            stopped: `reason`: "asked", "keep" or "no better for a while".
+            judging: `text`, and `done` and `total` where they are known.
+            evaluated: `verdict`, `sentence`, `pair` (id in the registry), `dice`, `accuracy`.
+            failed: `sentence`, `hint`.
     """
 
     kind: str
@@ -114,17 +138,31 @@ class RunEvent:
 
 
 class Run:
-    """The folder of one run: paths, events, the wish to stop, and the lock."""
+    """The folder of one run: paths, events, the wish to stop, and the hold of the process that works in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.config_file = self.folder / "config.json"
         self.events_file = self.folder / "events.jsonl"
         self.checkpoints = self.folder / "checkpoints"
+        self.strip = self.folder / "strip"
         self.stop_file = self.folder / "stop"
         self.lock_file = self.folder / "lock"
         self.report_file = self.folder / "report.json"
+        self.output_file = self.folder / "output.log"
         self.bundle = self.folder / "bundle"
+        self._hold = Hold(self.lock_file)
+
+    @property
+    def then(self) -> Run | None:
+        """The run of the other network that follows this one."""
+        follower = Run(self.folder / "then")
+        return follower if follower.config_file.exists() else None
+
+    @property
+    def stages(self) -> list[Run]:
+        """This run, and the one that follows."""
+        return [self, *([self.then] if self.then else [])]
 
     def create(self, config: TrainConfig) -> None:
         """Writes the settings of a new run; a run that holds others is left as it is.
@@ -150,22 +188,51 @@ class Run:
         except (json.JSONDecodeError, TypeError) as error:
             raise TrainingError(f'The settings of the run in "{self.folder}" cannot be read ({error}).') from None
 
+    def chain(self, config: TrainConfig) -> None:
+        """Lets a run of the other network follow this one; both make one pair.
+
+        Raises:
+            TrainingError: if it is of the same network, or this run has another follower.
+        """
+        if config.task == self.config().task:
+            raise TrainingError(f"Two runs in a row must train both networks; both of these {config.task}.")
+        if not self.then and next(self.events(), None) is not None:
+            raise TrainingError(f'The run in "{self.folder}" has begun without another one to follow.', "Choose a new folder.")
+        Run(self.folder / "then").create(config)
+
     def acquire(self) -> None:
-        """Takes the lock, or says which living process holds it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Holds the folder for this process; may be called again within.
+
+        Raises:
+            TrainingError: if another process works there, or the folder cannot be written.
+        """
         try:
-            pid = int(self.lock_file.read_text())
-        except (FileNotFoundError, ValueError):
-            pid = 0
-        if pid and pid != os.getpid() and is_alive(pid):
-            raise TrainingError(f'Another process ({pid}) is training in "{self.folder}".', "Wait for it, or stop it first.")
-        write_atomic(self.lock_file, str(os.getpid()).encode())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._hold.take():
+                return
+        except OSError as error:
+            raise TrainingError(f'"{self.folder}" cannot be used for a run ({error.strerror}).', "Choose another folder.") from None
+        raise TrainingError(f'Another process ({self.holder()}) is training in "{self.folder}".', "Wait for it, or stop it first.")
 
     def release(self) -> None:
-        self.lock_file.unlink(missing_ok=True)
+        self._hold.let_go()
 
-    def stop_asked(self) -> bool:
-        return self.stop_file.exists()
+    def holder(self) -> int:
+        """Number of the living process that works in this folder; 0 where none does."""
+        return self._hold.holder()
+
+    def ask_to_stop(self, keep: bool = False) -> None:
+        """Stops after the current batch; `keep`: the best epoch so far becomes a model and is judged, as if the run had ended there."""
+        write_atomic(self.stop_file, b"keep" if keep else b"now")
+
+    def stop_asked(self) -> str:
+        """ "": go on; "asked": stop; "keep": stop, and keep the best."""
+        try:
+            return "keep" if self.stop_file.read_bytes().strip() == b"keep" else "asked"
+        except FileNotFoundError:
+            return ""
+        except OSError:
+            return "asked"
 
     def log(self, kind: str, epoch: int = 0, step: int = 0, **logs: object) -> None:
         event = RunEvent(kind, round(time.time(), 3), epoch, step, logs)
@@ -173,9 +240,23 @@ class Run:
             file.write(json.dumps(asdict(event)) + "\n")
 
     def complete(self) -> bool:
-        """Whether the training itself has come to its end: the last epoch, or no better score for a while."""
+        """Whether the training itself has come to its end: the last epoch, no better score for a while, or the wish to keep the best."""
         last = [event for event in self.events() if event.kind in ("started", "resumed", "stopped", "finished")][-1:]
         return bool(last) and (last[0].kind == "finished" or (last[0].kind == "stopped" and last[0].logs.get("reason") != "asked"))
+
+    def state(self) -> str:
+        """ "new", "running", "stopped" (someone asked), "failed" (with a sentence), "dead" (it ended without a word), "done" (judged).
+
+        All but "running" and "done" can be resumed.
+        """
+        if self.holder():
+            return "running"
+        last = [event.kind for stage in self.stages for event in stage.events() if event.kind != "note"]
+        if not last:
+            return "new"
+        if "evaluated" in [event.kind for event in self.events()]:
+            return "done"
+        return last[-1] if last[-1] in ("stopped", "failed") else "dead"
 
     def events(self) -> Iterator[RunEvent]:
         """All whole lines so far; a line that a kill cut short is passed over."""
@@ -188,17 +269,39 @@ class Run:
                 continue
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process with this number runs."""
+def runs_in(folder: Path) -> list[Run]:
+    """The runs in a folder, the one begun last first."""
+    found = [Run(file.parent) for file in folder.glob("*/config.json")] if folder.is_dir() else []
+    return sorted(found, key=lambda run: run.config_file.stat().st_mtime, reverse=True)
+
+
+def start_detached(run: Run) -> subprocess.Popen:
+    """Starts, or resumes, a run in a process that outlives this one and any window; it is found again by its folder (`Run.holder`).
+
+    What it says goes to `output.log`. Waiting for the process is up to the caller.
+
+    Raises:
+        TrainingError: if there is no run there, another process works in it, or the process cannot be started.
+    """
+    run.config()
+    if run.holder():
+        raise TrainingError(f'Another process ({run.holder()}) is training in "{run.folder}".', "Wait for it, or stop it first.")
+    words = paths.command("train", "--run", str(run.folder.absolute()))
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
+        with run.output_file.open("ab") as output:
+            common = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": paths.environment(), "cwd": run.folder}
+            if sys.platform != "win32":
+                return subprocess.Popen(words, start_new_session=True, **common)  # type: ignore[call-overload,no-any-return]
+            apart = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+            try:
+                # A job that ends with its starter (a terminal's, an installer's) would take the run along.
+                return subprocess.Popen(words, creationflags=apart | subprocess.CREATE_BREAKAWAY_FROM_JOB, **common)
+            except PermissionError:
+                return subprocess.Popen(words, creationflags=apart, **common)
+    except OSError as error:
+        raise TrainingError(
+            f'The training process could not be started in "{run.folder}" ({error.strerror}).', "Free some space or memory."
+        ) from None
 
 
 def write_atomic(path: Path, data: bytes) -> None:

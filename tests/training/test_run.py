@@ -2,12 +2,16 @@
 
 import json
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from brainviewer import paths
 from brainviewer.errors import TrainingError
-from brainviewer.training.run import Phase, Run, RunEvent, TrainConfig
+from brainviewer.training.run import Phase, Run, RunEvent, TrainConfig, runs_in
 
 
 @pytest.fixture
@@ -53,14 +57,107 @@ def test_events_are_kept_and_half_a_line_is_passed_over(tmp_path: Path, config: 
     assert events[1] == RunEvent("epoch", events[1].time_s, 0, 10, {"loss": 0.5})
 
 
+HOLDER = """
+import sys
+from brainviewer.training.run import Run
+run = Run(sys.argv[1])
+run.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_two_processes_do_not_share_a_run(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.acquire()
     run.acquire()
     run.release()
-    run.lock_file.write_text(str(os.getppid()))
-    with pytest.raises(TrainingError, match="Another process"):
-        run.acquire()
-    run.lock_file.write_text("2147483000")  # no such process: it was killed
+    assert run.holder() == os.getpid()
+    run.release()
+    assert not run.lock_file.exists()
+    assert run.holder() == 0
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, run.folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=paths.environment())
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert run.holder() == holder.pid
+        with pytest.raises(TrainingError, match=rf"Another process \({holder.pid}\)"):
+            run.acquire()
+        with pytest.raises(TrainingError, match="Another process"):
+            Run(run.folder).acquire()
+    finally:
+        holder.kill()
+        holder.wait()
+    assert run.lock_file.read_text() == str(holder.pid)  # a kill leaves the file, not the hold
+    assert run.holder() == 0
     run.acquire()
     run.release()
+
+
+def test_a_number_that_another_process_has_got_meanwhile_holds_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    run.lock_file.write_text(str(os.getppid()))
+    assert run.holder() == 0
+    run.acquire()
+    run.release()
+
+
+def test_the_wish_to_stop(tmp_path: Path, config: TrainConfig) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config)
+    assert run.stop_asked() == ""
+    run.stop_file.touch()
+    assert run.stop_asked() == "asked"
+    run.ask_to_stop(keep=True)
+    assert run.stop_asked() == "keep"
+    run.ask_to_stop()
+    assert run.stop_asked() == "asked"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        ((), "new"),
+        (("started", "step"), "dead"),
+        (("started", "stopped", "note"), "stopped"),
+        (("started", "failed"), "failed"),
+        (("started", "failed", "resumed", "finished", "judging"), "dead"),
+        (("started", "finished", "judging", "evaluated"), "done"),
+    ],
+)
+def test_how_a_run_stands(tmp_path: Path, config: TrainConfig, kinds: tuple[str, ...], state: str) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config)
+    for kind in kinds:
+        run.log(kind)
+    assert run.state() == state
+    run.acquire()
+    assert run.state() == "running"
+    run.release()
+
+
+def test_a_run_of_the_other_network_may_follow(tmp_path: Path, config: TrainConfig) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config)
+    assert run.stages == [run]
+    with pytest.raises(TrainingError, match="both of these segment"):
+        run.chain(config)
+    other = replace(config, task="classify")
+    run.chain(other)
+    assert run.then is not None
+    assert run.then.config() == other
+    assert [stage.config().task for stage in run.stages] == ["segment", "classify"]
+    run.log("started")
+    run.log("finished")
+    run.then.log("started")
+    run.then.log("stopped", reason="asked")
+    assert run.state() == "stopped"
+
+
+def test_runs_are_found_the_newest_first(tmp_path: Path, config: TrainConfig) -> None:
+    for number, name in enumerate(("one", "two")):
+        Run(tmp_path / name).create(config)
+        os.utime(tmp_path / name / "config.json", (number, number))
+    assert [run.folder.name for run in runs_in(tmp_path)] == ["two", "one"]
+    assert runs_in(tmp_path / "nothing") == []
