@@ -8,6 +8,7 @@ from ...passcode import Passcode
 from ..stage import Stage
 from ..worker import Worker
 from .data_page import DataPage
+from .models_page import ModelsPage
 from .panel import AdminPanel
 
 
@@ -25,7 +26,9 @@ class Office(QObject):
         super().__init__(stage)
         self.worker = Worker("administration", self)
         self.data = DataPage(self.worker, stage.dialogs.ask_folder)
-        pages = ((self.tr("Data"), self.data),)
+        self.models = ModelsPage(self.worker, stage.dialogs.ask_file)
+        self.models.switched.connect(self.switched)
+        pages = ((self.tr("Data"), self.data), (self.tr("Models"), self.models))
         self.panel = AdminPanel(pages, self.data, passcode)
 
     def close(self) -> None:

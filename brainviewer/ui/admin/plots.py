@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,56 +21,92 @@ ROW_PX = 22
 BAR_PX = 10
 
 
-class CurvePlot(pg.PlotWidget):
-    """Some named curves over the epochs; the second and later ones are dashed or dotted, so that colour is not all that tells them apart."""
+class CurvePlot(pg.GraphicsLayoutWidget):
+    """Some named curves; the second and later ones are dashed or dotted, so that colour is not all that tells them apart.
+
+    Put together from its parts: a whole PlotItem makes a dozen menus that nobody asked for.
+    """
 
     STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine)
     COLOURS = (BLUE, VERMILION, GREEN)
 
-    def __init__(self, name: str, title: str, across: str, curves: tuple[str, ...], parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=None)
+    def __init__(
+        self, name: str, title: str, across: str, curves: tuple[str, ...], parent: QWidget | None = None, *, legend_below: bool = False
+    ) -> None:
+        """`legend_below`: in the lower right corner, for curves that rise."""
+        super().__init__(parent)
+        self.setBackground(None)
         self.setObjectName(name)
         self.setAccessibleName(title)
         self._title, self._across = title, across
-        self.setMinimumHeight(22 * GRID_PX)
-        self.setMouseEnabled(x=False, y=False)
-        self.hideButtons()
-        self.setMenuEnabled(False)
-        self.getPlotItem().showGrid(x=False, y=True, alpha=0.15)
-        self._legend = self.getPlotItem().addLegend(offset=(-4, 4), labelTextSize="9pt")
-        self.curves = {}
+        self.setMinimumHeight(24 * GRID_PX)
+        self.ci.layout.setContentsMargins(0, 0, 0, 0)
+        self.ci.layout.setSpacing(2)
+        self._head = self.addLabel(row=0, col=0, colspan=2, justify="left")
+        self.box = pg.ViewBox(enableMenu=False, enableMouse=False)
+        self.addItem(self.box, row=1, col=1)
+        self._left, self._bottom = pg.AxisItem("left", linkView=self.box), pg.AxisItem("bottom", linkView=self.box)
+        self.addItem(self._left, row=1, col=0)
+        self.addItem(self._bottom, row=2, col=1)
+        self._left.setGrid(40)
+        self._left.setWidth(5 * GRID_PX)
+        self._legend = pg.LegendItem(offset=(-4, -4 if legend_below else 4), labelTextSize="9pt")
+        self._legend.setParentItem(self.box)
+        self.curves: dict[str, pg.PlotDataItem] = {}
         for number, words in enumerate(curves):
-            pen = pg.mkPen(self.COLOURS[number], width=2, style=self.STYLES[number])
-            self.curves[words] = self.plot(pen=pen, name=words, symbol=None)
+            curve = pg.PlotDataItem(pen=pg.mkPen(self.COLOURS[number], width=2, style=self.STYLES[number]), symbol=None, name=words)
+            self.box.addItem(curve)
+            self.curves[words] = curve
+        self._named: tuple[str, ...] = ()
         self._dress()
 
-    def show_curve(self, words: str, x: np.ndarray | list[float], y: np.ndarray | list[float], *, dots: bool = False) -> None:
+    def show_curve(self, words: str, x: Sequence[float], y: Sequence[float], *, dots: bool = False) -> None:
         """x (N,), y (N,); values that are not finite leave a gap."""
         curve = self.curves[words]
         colour = curve.opts["pen"].color()
-        curve.setData(np.asarray(x, float), np.asarray(y, float), connect="finite")
-        curve.setSymbol("o" if dots else None)
-        curve.setSymbolSize(6)
-        curve.setSymbolBrush(colour)
-        curve.setSymbolPen(None)
+        curve.setData(
+            np.asarray(x, float),
+            np.asarray(y, float),
+            connect="finite",
+            symbol="o" if dots else None,
+            symbolSize=6,
+            symbolBrush=colour,
+            symbolPen=None,
+        )
+        self._name_curves()
+
+    def _name_curves(self) -> None:
+        """Only those that there is something of."""
+        named = tuple(words for words, curve in self.curves.items() if curve.xData is not None and len(curve.xData))
+        if named != self._named:
+            self._named = named
+            self._legend.clear()
+            for words in named:
+                self._legend.addItem(self.curves[words], words)
+            self._dress()
+
+    def set_range(self, low: float, high: float) -> None:
+        """Both axes, fixed."""
+        self.box.setRange(xRange=(low, high), yRange=(low, high), padding=0.02)
 
     def clear_curves(self) -> None:
         for curve in self.curves.values():
             curve.setData([], [])
+        self._name_curves()
 
     def _dress(self) -> None:
         colours = QApplication.palette()
-        text, line = colours.color(QPalette.ColorRole.PlaceholderText), colours.color(QPalette.ColorRole.Mid)
-        item = self.getPlotItem()
-        for side in ("left", "bottom"):
-            axis = item.getAxis(side)
+        quiet, line, text = (
+            colours.color(role) for role in (QPalette.ColorRole.PlaceholderText, QPalette.ColorRole.Mid, QPalette.ColorRole.WindowText)
+        )
+        for axis in (self._left, self._bottom):
             axis.setPen(pg.mkPen(line))
-            axis.setTextPen(pg.mkPen(text))
-        item.setLabel("bottom", self._across, color=text.name(), size="9pt")
-        item.setTitle(self._title, color=colours.color(QPalette.ColorRole.WindowText).name(), size="10pt")
-        self._legend.setLabelTextColor(colours.color(QPalette.ColorRole.WindowText))
+            axis.setTextPen(pg.mkPen(quiet))
+        self._bottom.setLabel(self._across, color=quiet.name(), size="9pt")
+        self._head.setText(self._title, color=text.name(), size="10pt", justify="left")
+        self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:
-            label.setText(label.text, color=colours.color(QPalette.ColorRole.WindowText))
+            label.setText(label.text, color=text)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
