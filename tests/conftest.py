@@ -78,6 +78,8 @@ class FakeEngine:
     name = "fake"
     device = "CPU"
     precision = "float32"
+    lanes = 1
+    identity = "fake"
 
     def __init__(self, task: str = "segment", blocked: bool = False) -> None:
         self.task = task

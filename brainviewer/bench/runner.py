@@ -88,17 +88,6 @@ def answer(part: str, *arguments: str) -> dict:
 
 def machine() -> str:
     """The machine in words: cores, processor, what of it matters for speed."""
-    from ..inference.doctor import cpu_flags
+    from ..inference.processor import cores, processor
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    flags = cpu_flags()
-    has = [word for flag, word in (("avx512", "AVX-512"), ("vnni", "VNNI")) if flags.get(flag)]
-    return ", ".join([f"{cores} cores", _processor(), *has, platform.system(), f"Python {platform.python_version()}"])
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    return ", ".join([f"{cores()} cores", processor(), platform.system(), f"Python {platform.python_version()}"])

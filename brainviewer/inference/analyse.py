@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,7 +18,10 @@ from ..errors import RefusalError
 from ..imaging.prediction import Mask, Prediction, ScanResult
 from ..imaging.volume import Volume
 from . import preprocess
+from .bundle import ModelBundle
+from .engine import Engine
 from .fit import fit_note, fit_of
+from .kept import Answer, Kept
 from .load import Models
 from .postprocess import NETWORK_PIXELS, CleanUp, Decision, clean
 
@@ -49,7 +57,9 @@ def cleanup_of(models: Models) -> CleanUp:
 class Answers:
     """What the two networks say of the slices of one volume, as far as they were asked.
 
-    Each slice is a batch of its own: an answer that depended on its neighbours could differ between the window and the command line.
+    Each slice is a batch of its own: an answer that depended on its neighbours could differ between the window and the command line. Slices are
+    asked about side by side where the engine takes several calls at a time (`Engine.lanes`). A slice that equals one that was asked about before,
+    in this run or, with `kept`, in an earlier one, needs no network.
 
     Attributes:
         p: (Z,) the classifier's own probability of a tumour; 0 where it was not asked.
@@ -58,31 +68,128 @@ class Answers:
         seconds: (Z,) spent on each slice.
     """
 
-    def __init__(self, volume: Volume, models: Models) -> None:
-        self.volume, self.models = volume, models
+    def __init__(self, volume: Volume, models: Models, kept: Kept | None = None) -> None:
+        self.volume, self.models, self.kept = volume, models, kept
         self.ranges = preprocess.intensity_ranges(volume.voxels)
         self.p = np.zeros(len(volume))
         self.features: dict[int, np.ndarray] = {}
         self.maps: dict[int, np.ndarray] = {}
         self.seconds = np.zeros(len(volume))
+        self._digests: dict[int, bytes] = {}
+        self._answered: dict[bytes, Future[int]] = {}
+        self._lock = threading.Lock()
 
     def classify(self, z: int) -> None:
         started = time.perf_counter()
-        size = self.models.classify_bundle.size
-        answer = self.models.classifier(preprocess.to_network(self.volume[z], self.ranges, size)[np.newaxis])
-        self.p[z] = float(answer["probability"][0, -1])
-        if "features" in answer:
-            self.features[z] = answer["features"][0]
+
+        def ask(key: bytes) -> None:
+            answer = self._answer(z, key, self.models.classifier, self.models.classify_bundle)
+            self.p[z] = float(answer["probability"][0, -1])
+            if "features" in answer:
+                self.features[z] = answer["features"][0]
+
+        equal = self._once(z, self._key(z, self.models.classifier, self.models.classify_bundle), ask)
+        if equal != z:
+            self.p[z] = self.p[equal]
+            if equal in self.features:
+                self.features[z] = self.features[equal]
         self.seconds[z] += time.perf_counter() - started
 
     def segment(self, z: int) -> None:
         if z in self.maps:
             return
         started = time.perf_counter()
-        image = preprocess.to_network(self.volume[z], self.ranges, self.models.segment_bundle.size)
-        probability = self.models.segmenter(image[np.newaxis])["probability"][0, ..., 0]
-        self.maps[z] = preprocess.to_slice(probability, self.volume.shape[1:])
+
+        def ask(key: bytes) -> None:
+            answer = self._answer(z, key, self.models.segmenter, self.models.segment_bundle)
+            self.maps[z] = preprocess.to_slice(answer["probability"][0, ..., 0], self.volume.shape[1:])
+
+        equal = self._once(z, self._key(z, self.models.segmenter, self.models.segment_bundle), ask)
+        self.maps[z] = self.maps[equal]
         self.seconds[z] += time.perf_counter() - started
+
+    def look(self, slices: Iterable[int], gate: float = 0.0) -> Generator[int, None, None]:
+        """Classifies slices, and segments those whose probability reaches the gate; yields each when it is known, in the order given."""
+
+        def one(z: int) -> int:
+            self.classify(z)
+            if self.p[z] >= gate:
+                self.segment(z)
+            return z
+
+        return side_by_side(one, slices, self.models.lanes)
+
+    def fill(self, slices: Iterable[int]) -> Generator[int, None, None]:
+        """Segments slices; yields each when it is known, in the order given."""
+
+        def one(z: int) -> int:
+            self.segment(z)
+            return z
+
+        return side_by_side(one, slices, self.models.lanes)
+
+    def complete(self) -> None:
+        """Asks both networks about every slice."""
+        for _ in self.look(range(len(self.volume))):
+            pass
+
+    def _once(self, z: int, key: bytes, ask: Callable[[bytes], None]) -> int:
+        """Asks where nobody has under this key; the slice that has the answer. Of two equal slices at the same time one asks, the other waits."""
+        with self._lock:
+            answered = self._answered.get(key)
+            if answered is None:
+                mine = self._answered[key] = Future()
+        if answered is not None:
+            return answered.result()
+        try:
+            ask(key)
+        except BaseException as error:
+            with self._lock:
+                del self._answered[key]
+            mine.set_exception(error)
+            raise
+        mine.set_result(z)
+        return z
+
+    def _answer(self, z: int, key: bytes, engine: Engine, bundle: ModelBundle) -> Answer:
+        """One network's answer on one slice, kept or new."""
+        answer = self.kept.get(key) if self.kept is not None else None
+        if answer is None:
+            answer = engine(preprocess.to_network(self.volume[z], self.ranges, bundle.size)[np.newaxis])
+            # A GPU that failed in this call was left for the CPU: the answer is not the one that the key names.
+            if self.kept is not None and self._key(z, engine, bundle) == key:
+                self.kept.put(key, answer)
+        return answer
+
+    def _key(self, z: int, engine: Engine, bundle: ModelBundle) -> bytes:
+        """A hash of all that a network's answer on a slice depends on."""
+        if z not in self._digests:
+            slice_ = np.ascontiguousarray(self.volume[z])
+            digest = hashlib.sha256(f"{preprocess.NAME} {preprocess.VERSION} {slice_.dtype.str} {slice_.shape}".encode())
+            digest.update(self.ranges.tobytes())
+            digest.update(slice_.data)
+            self._digests[z] = digest.digest()
+        network = f"{engine.identity} {bundle.task} {bundle.size} {self.models.weights_of(bundle)}"
+        return hashlib.sha256(self._digests[z] + network.encode()).digest()
+
+
+def side_by_side(work: Callable[[int], int], items: Iterable[int], lanes: int) -> Generator[int, None, None]:
+    """`work` of each item, in order, on as many threads as there are lanes; no more than that are begun before they are wanted."""
+    if lanes <= 1:
+        yield from map(work, items)
+        return
+    begun: deque[Future[int]] = deque()
+    with ThreadPoolExecutor(lanes, "lane") as pool:
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > lanes:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
 
 
 def analyse(
@@ -93,15 +200,17 @@ def analyse(
     order: Sequence[int] | None = None,
     all_slices: bool = False,
     on_slice: Callable[[Prediction], None] = lambda prediction: None,
+    kept: Kept | None = None,
 ) -> ScanResult:
     """Analyses a whole scan.
 
-    The result does not depend on `order`, nor do decisions and masks depend on `all_slices`.
+    The result does not depend on `order`, nor do decisions and masks depend on `all_slices`, nor anything but its time on `kept`.
 
     Args:
         order: slices in the order in which they are wanted; natural order by default.
         all_slices: the segmenter also runs where the classifier finds nothing; its probabilities become known everywhere.
         on_slice: gets each slice's provisional prediction as soon as it is known.
+        kept: answers of earlier runs, which this one adds to.
 
     Returns:
         The final result, none of whose predictions is provisional.
@@ -115,21 +224,23 @@ def analyse(
         raise RefusalError(volume.refusal, "It is shown, but not analysed.")
     task = task or Silent()
     started = time.perf_counter()
-    scan, decision = Answers(volume, models), decision_of(models)
+    task.step(0, len(volume))
+    scan, decision = Answers(volume, models, kept), decision_of(models)
     count = len(volume)
     order = list(order) if order is not None else list(range(count))
-    for done, z in enumerate(order):
-        task.step(done, count)
-        scan.classify(z)
-        p = decision.provisional(scan.p[z])
-        if scan.p[z] >= decision.gate:
-            scan.segment(z)
-        on_slice(Prediction(z, p, p >= decision.threshold, Mask(scan.maps[z]) if z in scan.maps else None, True, scan.seconds[z]))
-    gated = decision.gated(scan.p)
-    for z in order:
-        if gated[z] or all_slices:
-            task.step(count, count)
-            scan.segment(z)
+    try:
+        with closing(scan.look(order, decision.gate)) as looked:
+            for done, z in enumerate(looked, 1):
+                p = decision.provisional(scan.p[z])
+                on_slice(Prediction(z, p, p >= decision.threshold, Mask(scan.maps[z]) if z in scan.maps else None, True, scan.seconds[z]))
+                task.step(done, count)
+        gated = decision.gated(scan.p)
+        with closing(scan.fill(z for z in order if (gated[z] or all_slices) and z not in scan.maps)) as filled:
+            for _ in filled:
+                task.step(count, count)
+    finally:
+        if kept is not None:
+            kept.save()
     result = finish(scan, decision, gated, models)
     task.step(count, count)
     return replace(result, seconds=time.perf_counter() - started)
@@ -167,17 +278,24 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     )
 
 
-def second_pass(volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None) -> Iterator[Prediction]:
+def second_pass(
+    volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None, kept: Kept | None = None
+) -> Iterator[Prediction]:
     """The segmenter on the slices that the classifier passed over, for the heat map; yields predictions whose decision is unchanged.
 
     Raises:
         Cancelled: from `task.step`, between two slices.
         EngineError: when no engine can go on.
     """
-    scan = Answers(volume, models)
+    scan = Answers(volume, models, kept)
     open_ = [z for z in (order if order is not None else range(len(volume))) if result.predictions[z].mask is None]
-    for done, z in enumerate(open_):
-        task.step(done, len(open_))
-        scan.segment(z)
-        old = result.predictions[z]
-        yield Prediction(z, old.p_tumour, old.tumour, Mask(scan.maps[z]), False, old.seconds + scan.seconds[z])
+    try:
+        task.step(0, len(open_))
+        with closing(scan.fill(open_)) as filled:
+            for done, z in enumerate(filled, 1):
+                old = result.predictions[z]
+                yield Prediction(z, old.p_tumour, old.tumour, Mask(scan.maps[z]), False, old.seconds + scan.seconds[z])
+                task.step(done, len(open_))
+    finally:
+        if kept is not None:
+            kept.save()

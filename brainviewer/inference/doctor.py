@@ -12,6 +12,7 @@ from ..errors import BrainviewerError
 from . import registry
 from .bundle import find_bundles, read_bundle
 from .load import ENGINES, load_models, nvidia_present
+from .processor import cpu_flags
 
 PACKAGES = (
     "tensorflow", "keras", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "numpy", "scipy", "opencv-python-headless", "pydicom",
@@ -38,16 +39,6 @@ def edition() -> str:
         return f"{' and '.join(kinds)} are both installed and overwrite each other; keep one"
     how = {"onnxruntime": "CPU", "onnxruntime-gpu": "CUDA", "onnxruntime-directml": "DirectML"}.get(kinds[0] if kinds else "", "no ONNX Runtime")
     return f"{how}{', packaged' if getattr(sys, 'frozen', False) else ''}"
-
-
-def cpu_flags() -> dict[str, bool]:
-    """Instruction sets that matter for speed; empty where the system does not tell."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            flags = next((line.split(":", 1)[1].split() for line in file if line.startswith("flags")), [])
-    except OSError:
-        return {}
-    return {"avx2": "avx2" in flags, "avx512": "avx512f" in flags, "vnni": "avx512_vnni" in flags or "avx_vnni" in flags}
 
 
 def engines(quick: bool = False) -> list[dict]:

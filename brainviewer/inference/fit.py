@@ -42,7 +42,7 @@ def fit_of(bundle: ModelBundle, features: dict[int, np.ndarray]) -> float | None
         return None
     entry = bundle.details["files"]["fit"]
     with np.load(bundle.path(Weights(**entry)), allow_pickle=False) as arrays:
-        values = distances(np.stack(list(features.values())), arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
+        values = distances(np.stack([features[z] for z in sorted(features)]), arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
     return score(scan_distance(values), stored["known"], stored["foreign"])
 
 

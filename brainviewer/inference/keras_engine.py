@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 from collections.abc import Mapping
+from importlib import metadata
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..errors import EngineError
 from .bundle import ModelBundle
+from .processor import processor
 
 NAME = "tensorflow"
 START_S = 180.0
@@ -26,6 +28,8 @@ ANSWER_S = 300.0
 
 class KerasEngine:
     """One network in a TensorFlow child process that this object supervises."""
+
+    lanes = 1  # one pipe
 
     def __init__(self, bundle: ModelBundle, precision: str = "float32", device: str = "auto", threads: int | None = None) -> None:
         """Starts the child and waits until the network is loaded.
@@ -54,6 +58,11 @@ class KerasEngine:
         self._process.start()
         theirs.close()
         self.device = str(self._receive(START_S))
+
+    @property
+    def identity(self) -> str:
+        """See `Engine`."""
+        return f"tensorflow {metadata.version('tensorflow')} {self.device} {self.precision} {processor()}"
 
     def _receive(self, limit_s: float) -> object:
         try:

@@ -49,10 +49,18 @@ class Models:
         return self.classifier.precision
 
     @property
+    def lanes(self) -> int:
+        """Slices that can be asked about at the same time."""
+        return min(self.classifier.lanes, self.segmenter.lanes)
+
+    def weights_of(self, bundle: ModelBundle) -> str:
+        """SHA-256 of the weights of a bundle that are in use."""
+        return bundle.sha256("keras" if self.engine == "tensorflow" else self.engine, self.precision)
+
+    @property
     def identities(self) -> tuple[tuple[str, str, str, str], ...]:
         """(name, version, task, sha256 of the weights in use) of each."""
-        family = "keras" if self.engine == "tensorflow" else self.engine
-        return tuple((b.name, b.version, b.task, b.sha256(family, self.precision)) for b in (self.classify_bundle, self.segment_bundle))
+        return tuple((b.name, b.version, b.task, self.weights_of(b)) for b in (self.classify_bundle, self.segment_bundle))
 
     def close(self) -> None:
         self.classifier.close()

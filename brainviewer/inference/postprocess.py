@@ -116,14 +116,21 @@ def clean(maps: dict[int, np.ndarray], shape: tuple[int, int, int], threshold: f
     Returns:
         The maps with what was dropped set to 0; maps that lose nothing are the same arrays.
     """
-    if not maps:
+    near = {z: map_ >= HALO * threshold for z, map_ in maps.items()}
+    box = _box(near)
+    if box is None:
         return maps
     from scipy import ndimage
 
+    # Only the part of the scan that holds anything is looked at: labelling all of a large scan takes longer than a network.
     everywhere = np.ones((3, 3, 3), bool)
-    mask = np.zeros(shape, bool)
+    (front, back), (rows, columns) = box
+    mask = np.zeros((back - front, rows.stop - rows.start, columns.stop - columns.start), bool)
+    halo = np.zeros_like(mask)
     for z, map_ in maps.items():
-        mask[z] = map_ >= threshold
+        if front <= z < back:
+            mask[z - front] = map_[rows, columns] >= threshold
+            halo[z - front] = near[z][rows, columns]
     labels, count = ndimage.label(mask, everywhere)
     if count == 0:
         return maps
@@ -134,16 +141,28 @@ def clean(maps: dict[int, np.ndarray], shape: tuple[int, int, int], threshold: f
     small[0] = False
     if not small.any():
         return maps
-    halo = np.zeros(shape, bool)
-    for z, map_ in maps.items():
-        halo[z] = map_ >= HALO * threshold
     halo_labels, halo_count = ndimage.label(halo, everywhere)
     keeps = np.zeros(halo_count + 1, bool)
     keeps[np.unique(halo_labels[mask & ~small[labels]])] = True
     drops = np.zeros(halo_count + 1, bool)
     drops[np.unique(halo_labels[mask & small[labels]])] = True
     gone = (drops & ~keeps)[halo_labels] | small[labels]
-    return {z: np.where(gone[z], np.float32(0), map_) if gone[z].any() else map_ for z, map_ in maps.items()}
+    cleaned = dict(maps)
+    for z in range(front, back):
+        if gone[z - front].any():
+            cleaned[z] = maps[z].copy()
+            cleaned[z][rows, columns][gone[z - front]] = 0
+    return cleaned
+
+
+def _box(near: dict[int, np.ndarray]) -> tuple[tuple[int, int], tuple[slice, slice]] | None:
+    """Slices (first, one past the last), rows and columns that hold all true pixels of (Y, X) bool maps by z, or None where there is none."""
+    held = [z for z, map_ in near.items() if map_.any()]
+    if not held:
+        return None
+    seen = np.logical_or.reduce([near[z] for z in held])
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return (min(held), max(held) + 1), (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
 
 
 HALO = 0.4

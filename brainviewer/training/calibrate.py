@@ -46,9 +46,7 @@ def look(volumes: Sequence[Volume], models: Models) -> list[Seen]:
     seen = []
     for volume in volumes:
         answers = Answers(volume, models)
-        for z in range(len(volume)):
-            answers.classify(z)
-            answers.segment(z)
+        answers.complete()
         seen.append(Seen(volume, answers.p, answers.maps, np.stack([answers.features[z] for z in range(len(volume))])))
     return seen
 

@@ -119,9 +119,7 @@ def judge(
             tell(f"{series.key} is not judged: none of its masks can be read.")
             continue
         answers = Answers(volume, models)
-        for z in range(len(volume)):
-            answers.classify(z)
-            answers.segment(z)
+        answers.complete()
         decision = decision_of(models)
         result = finish(answers, decision, decision.gated(answers.p), models)
         threshold = models.segment_bundle.threshold

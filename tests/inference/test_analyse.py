@@ -1,6 +1,6 @@
 """The analysis of a scan, with engines whose answer can be told from their input."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +10,8 @@ import pytest
 from brainviewer.errors import Cancelled, RefusalError
 from brainviewer.imaging.prediction import Prediction
 from brainviewer.imaging.volume import Volume
-from brainviewer.inference.analyse import analyse, outward, second_pass
+from brainviewer.inference.analyse import analyse, outward, second_pass, side_by_side
+from brainviewer.inference.kept import Kept
 from brainviewer.inference.load import Models
 
 SLICES = 12
@@ -120,6 +121,99 @@ def test_each_network_gets_one_picture_at_a_time(volume: Volume, models: Models)
     analyse(volume, models)
     assert set(models.classifier.batches) == {1}
     assert set(models.segmenter.batches) == {1}
+
+
+def test_a_slice_that_equals_another_needs_no_network(volume: Volume, models: Models) -> None:
+    voxels = np.array(volume.voxels)
+    voxels[0] = voxels[11] = 0
+    voxels[6] = voxels[5]
+    fresh = [analyse(volume_of(voxels[z : z + 1].copy()), models).predictions for z in (5, 6)]
+    assert len(models.classifier.batches) == 2
+    assert same(fresh[0][0], fresh[1][0])
+    models.classifier.batches.clear(), models.segmenter.batches.clear()
+    result = analyse(volume_of(voxels), models, all_slices=True)
+    assert len(models.classifier.batches) == len(models.segmenter.batches) == SLICES - 2
+    assert np.array_equal(result.predictions[5].mask.probability, result.predictions[6].mask.probability)
+    assert result.predictions[0].p_tumour == pytest.approx(result.predictions[11].p_tumour)
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_lanes_change_nothing(volume: Volume, models: Models, lanes: int) -> None:
+    alone = analyse(volume, models)
+    models.classifier.lanes = models.segmenter.lanes = lanes
+    seen: list[int] = []
+    beside = analyse(volume, models, order=outward(7, SLICES), on_slice=lambda p: seen.append(p.z))
+    assert seen == outward(7, SLICES)
+    assert all(same(a, b) for a, b in zip(alone.predictions, beside.predictions, strict=True))
+
+
+def test_side_by_side_hears_of_faults_and_of_the_end() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 5:
+            raise ValueError("five")
+        return item
+
+    looked = side_by_side(work, range(100), 2)
+    assert [next(looked) for _ in range(3)] == [0, 1, 2]
+    looked.close()
+    assert max(begun) < 7, "nothing is begun long before it is wanted"
+    with pytest.raises(ValueError, match="five"):
+        list(side_by_side(work, range(100), 2))
+    assert max(begun) < 10
+
+
+# --- answers kept between runs
+
+
+@pytest.fixture
+def kept(home: Path) -> Iterator[Kept]:
+    store = Kept()
+    yield store
+    store.close()
+
+
+def test_kept_answers_need_no_network_and_change_nothing(volume: Volume, models: Models, kept: Kept) -> None:
+    fresh = analyse(volume, models)
+    first = analyse(volume, models, kept=kept)
+    asked = len(models.classifier.batches), len(models.segmenter.batches)
+    second = analyse(volume, models, kept=kept, order=outward(5, SLICES))
+    assert (len(models.classifier.batches), len(models.segmenter.batches)) == asked
+    assert fresh.fit == first.fit == second.fit
+    for a, b, c in zip(fresh.predictions, first.predictions, second.predictions, strict=True):
+        assert same(a, b)
+        assert same(a, c)
+
+
+@pytest.mark.parametrize("change", ["weights", "engine", "range", "slice"])
+def test_what_depends_on_something_else_is_asked_again(
+    volume: Volume, models: Models, kept: Kept, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyse(volume, models, kept=kept)
+    asked = len(models.classifier.batches)
+    if change == "weights":
+        models.classify_bundle.sha256 = lambda *_: "another"
+    elif change == "engine":
+        models.classifier.identity = "another runtime"
+    else:
+        voxels = np.array(volume.voxels)
+        voxels[0 if change == "slice" else slice(None), 100, 100, 0] = 255
+        voxels[:, 60:200, 60:62, 0] = 255 if change == "range" else voxels[:, 60:200, 60:62, 0]
+        volume = volume_of(voxels)
+    analyse(volume, models, kept=kept)
+    again = len(models.classifier.batches) - asked
+    assert again == (1 if change == "slice" else SLICES)
+
+
+def test_decisions_are_made_anew_from_kept_answers(volume: Volume, models: Models, kept: Kept) -> None:
+    before = analyse(volume, models, kept=kept)
+    models.classify_bundle.details["decision"] = models.classify_bundle.details["decision"] | {"threshold": 1.0}
+    after = analyse(volume, models, kept=kept)
+    assert before.slices_with_tumour > 0
+    assert after.slices_with_tumour == 0
+    assert after.decision_threshold == 1.0
 
 
 def test_outward() -> None:

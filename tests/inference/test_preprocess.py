@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from brainviewer.inference import preprocess
 
@@ -85,3 +86,17 @@ def test_the_networks_own_size_passes_unchanged() -> None:
     image = rng.random((256, 256, 3)).astype(np.float32)
     assert np.array_equal(preprocess.to_network(image, np.array([[0.0, 1.0]] * 3)), image)
     assert np.array_equal(preprocess.to_slice(image[..., 0], (256, 256)), image[..., 0])
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.uint8, np.int8, np.uint16, np.int16]), st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(1))
+    ),
+    st.floats(0, 100),
+)
+def test_counted_percentiles_are_numpys_own(voxels: np.ndarray, q: float) -> None:
+    values = voxels.reshape(-1)
+    assert preprocess._Counted.of(values).percentile(q) == np.percentile(values.astype(np.float64), q)
+    exact = preprocess.intensity_ranges(voxels.astype(np.float64))
+    assert np.array_equal(preprocess.intensity_ranges(voxels), exact)
+    assert np.array_equal(preprocess.to_network(voxels[0], exact, 16), preprocess.to_network(voxels[0].astype(np.float64), exact, 16))
