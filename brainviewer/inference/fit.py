@@ -1,8 +1,10 @@
 """How well a scan resembles what the models know, from the classifier's features.
 
-The bundle keeps the mean and the principal axes of the training slices' features, and the distances of its validation scans; a scan's score
-is 1 while it lies no farther out than they do and falls towards 0 beyond (Mahalanobis distance in the space of the principal axes plus the
-part that the axes cannot explain; Lee et al. 2018 use the same distance to tell foreign pictures).
+Two questions are asked, and the lower answer counts. How far out: the bundle keeps the mean and the principal axes of the training slices'
+features, and the distances of its validation scans; the answer is 1 while a scan lies no farther out than they do and falls towards 0 beyond
+(Mahalanobis distance in the space of the principal axes plus the part that the axes cannot explain; Lee et al. 2018 use the same distance to
+tell foreign pictures). Which kind: a logistic regression tells the scans that the models know from the same scans in forms that they do not
+know (a T1 alone, sequences in each other's place, inverted): those lie no farther out, but elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .bundle import ModelBundle, Weights
+from .postprocess import sigmoid
 
 AMBER = 0.5
 """Below this the user is told that the answer may mean nothing."""
@@ -41,9 +44,16 @@ def fit_of(bundle: ModelBundle, features: dict[int, np.ndarray]) -> float | None
     if not stored or not features:
         return None
     entry = bundle.details["files"]["fit"]
+    rows = np.stack([features[z] for z in sorted(features)])
     with np.load(bundle.path(Weights(**entry)), allow_pickle=False) as arrays:
-        values = distances(np.stack([features[z] for z in sorted(features)]), arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
-    return score(scan_distance(values), stored["known"], stored["foreign"])
+        values = distances(rows, arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
+        kind = likeness(rows, arrays["weights"], float(arrays["bias"])) if "weights" in arrays.files else 1.0
+    return min(kind, score(scan_distance(values), stored["known"], stored["foreign"]))
+
+
+def likeness(features: np.ndarray, weights: np.ndarray, bias: float) -> float:
+    """0..1: how surely a scan of these slices' features (N, F) comes in a form that the models know, by the regression's (F,) weights."""
+    return float(sigmoid(np.array(np.median(features @ weights) + bias)))
 
 
 def score(distance: float, known: float, foreign: float) -> float:

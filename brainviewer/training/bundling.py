@@ -19,14 +19,14 @@ import onnxruntime
 
 from ..errors import TrainingError
 from ..inference import preprocess
-from ..inference.bundle import SCHEMA, hash_file
+from ..inference.bundle import SCHEMA, hash_file, read_bundle
 from .run import Run, TrainConfig, write_atomic
 from .trainer import Checkpoint, build
 
 LEAST_KERNEL = 1024
 """Kernels with fewer values stay float32: they weigh nothing."""
 PARITY = 1e-3
-LICENCE = "CC BY-NC-SA 4.0"
+NO_LICENCE = "none stated: ask whoever owns the data that it learned from"
 
 
 def inference_model(config: TrainConfig, weights: Path) -> keras.Model:
@@ -192,12 +192,22 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
         },
         "parity": parity,
         "metrics": metrics,
-        "licence": LICENCE,
+        "licence": licence_of(config),
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
         "config": {k: v for k, v in config.to_json().items() if k not in ("data", "exclude", "imagenet")} | {"start": Path(config.start).name},
     } | about
     write_document(folder, document)
     return document
+
+
+def licence_of(config: TrainConfig) -> str:
+    """The licence that a model inherits: from the data, and from the model that it started from, if need be through other runs."""
+    start, inherited = Path(config.start), ""
+    if (start / "bundle.json").is_file():
+        inherited = str(read_bundle(start).details.get("licence", ""))
+    elif Run(start).config_file.is_file():
+        inherited = licence_of(Run(start).config())
+    return " and ".join(dict.fromkeys(text for text in (config.licence, inherited) if text and text != NO_LICENCE)) or NO_LICENCE
 
 
 def keep_float(task: str) -> tuple[str, ...]:

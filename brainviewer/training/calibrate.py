@@ -1,5 +1,5 @@
-"""What the two networks need besides weights, measured on validation patients: when the segmenter is asked, what is dropped of a mask, how
-both answers become one calibrated probability, and how far from the known a scan may lie."""
+"""What the two networks need besides weights, measured on validation patients: when the segmenter is asked, what is dropped of a mask, and
+how both answers become one calibrated probability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ LEAST_VOXELS = (0.0, 30.0, 60.0, 120.0, 250.0)
 LEAST_SHARES = (0.0, 0.05, 0.1, 0.15, 0.25)
 GATE_RECALL = 0.995
 GATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-PRINCIPAL_AXES = 64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -98,19 +97,3 @@ def fit_decision(seen: Sequence[Seen], gate: float, rule: CleanUp, threshold: fl
         threshold=0.5,
         alone=(float(alone.coef_[0, 0]), float(alone.intercept_[0])),
     )
-
-
-def known_features(training: np.ndarray) -> dict[str, np.ndarray]:
-    """What `inference.fit` measures distances with, from the training slices' features (N, F)."""
-    mean = training.mean(axis=0, dtype=np.float64)
-    centred = training - mean
-    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:PRINCIPAL_AXES]
-    scale = singular[:PRINCIPAL_AXES] / np.sqrt(len(training))
-    left = np.square(centred).sum(axis=1) - np.square(centred @ axes.T).sum(axis=1)
-    return {
-        "mean": mean.astype(np.float32),
-        "axes": axes.astype(np.float32),
-        "scale": scale.astype(np.float32),
-        "rest": np.float32(np.sqrt(left.mean())),
-    }

@@ -16,11 +16,10 @@ import numpy as np
 from .. import paths
 from ..formats import open_volume, scan
 from ..imaging.volume import Volume
-from ..inference.analyse import Answers, decision_of
-from ..inference.bundle import choose_bundle, find_bundles, hash_file, read_bundle
-from ..inference.fit import distances, scan_distance
+from ..inference.analyse import decision_of
+from ..inference.bundle import ModelBundle, choose_bundle, find_bundles, hash_file, read_bundle
 from ..inference.load import load_models
-from . import calibrate, data
+from . import calibrate, data, known
 from .bundling import write_bundle, write_document
 from .evaluate import Judged, judge, summarise
 from .robustness import robustness
@@ -29,8 +28,8 @@ from .trainer import Checkpoint, excluded
 
 CALIBRATION_SLICES = 120
 CHECK_SLICES = 12
-KNOWN_SHARE = 95
-WORDS = "the brain MRI that the models were trained on (FLAIR, with or without T1, of adults with lower-grade glioma)"
+KNOWN_EVERY = 6
+"""Every n-th training slice teaches the fit score; its neighbours would say the same."""
 
 
 def make_bundle(run: Run, folder: Path) -> Path:
@@ -99,38 +98,43 @@ def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Cal
     rule, dice = calibrate.choose_clean_up(seen, gate, threshold)
     decision = calibrate.fit_decision(seen, gate, rule, threshold)
     say(f"Validation Dice {dice:.4f}, gate {gate}, {rule}")
-    say("Measuring what the classifier knows")
-    known = calibrate.known_features(training_features(models_folder, data_folder, split["train"]))
-    np.savez_compressed(classify.folder / "fit.npz", **known)  # type: ignore[arg-type]
-    far = [scan_distance(distances(s.features, known["mean"], known["axes"], known["scale"], float(known["rest"]))) for s in seen]
-    edge = float(np.percentile(far, KNOWN_SHARE))
     write_details(models_folder, "segment", clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share})
+    write_details(models_folder, "classify", decision=decision.to_json())
+    if "fit" not in classify.details:
+        measure_known(models_folder, data_folder, split, say)
+
+
+def measure_known(models_folder: Path, data_folder: Path, split: dict, say: Callable[[str], None] = lambda text: None) -> None:
+    """Writes into the newest classifier what its fit score needs, from its training patients and validated on others."""
+    say("Measuring what the classifier knows")
+    bundle = choose_bundle(models_folder, "classify")
+    models = load_models("onnx", "cpu", "float32", models_folder)
+    try:
+        training = known.look(volumes_of(data_folder, split["train"]), models.classifier, bundle.size, KNOWN_EVERY, seed=0)
+        validation = known.look(volumes_of(data_folder, split["validation"]), models.classifier, bundle.size, 2)
+    finally:
+        models.close()
+    arrays, edge = known.measure(training, validation)
+    np.savez_compressed(bundle.folder / "fit.npz", **arrays)  # type: ignore[arg-type]
     write_details(
         models_folder,
         "classify",
-        decision=decision.to_json(),
-        fit={"known": edge, "foreign": 2 * edge, "words": WORDS},
-        files={"fit": {"file": "fit.npz", "sha256": hash_file(classify.folder / "fit.npz")}},
+        fit={"known": edge, "foreign": 2 * edge, "words": known_words(bundle)},
+        files={"fit": {"file": "fit.npz", "sha256": hash_file(bundle.folder / "fit.npz")}},
     )
+
+
+def known_words(bundle: ModelBundle) -> str:
+    """What the models know, in words that follow "This scan does not resemble"."""
+    if words := bundle.details.get("fit", {}).get("words"):
+        return words
+    said = bundle.details["config"].get("known") or f"the scans of {bundle.details['trained_on']['data']}"
+    return f"{said} that the models were trained on"
 
 
 def volumes_of(folder: Path, patients: Sequence[str]) -> list[Volume]:
     """The labelled volumes of some patients, in the order of their names."""
     return [open_volume(series) for series in scan(folder).series if series.reference and Path(series.source).name in patients]
-
-
-def training_features(models_folder: Path, data_folder: Path, patients: Sequence[str], every: int = 3) -> np.ndarray:
-    """(N, F) features of every n-th training slice."""
-    models = load_models("onnx", "cpu", "float32", models_folder)
-    rows = []
-    for volume in volumes_of(data_folder, patients):
-        answers = Answers(volume, models)
-        some = range(0, len(volume), every)
-        for _ in answers.look(some, gate=math.inf):
-            pass
-        rows += [answers.features[z] for z in some]
-    models.close()
-    return np.stack(rows)
 
 
 def write_details(models_folder: Path, task: str, **details: object) -> None:

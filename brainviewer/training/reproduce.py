@@ -23,6 +23,8 @@ from .trainer import train
 
 VERSION = "1.0.0"
 ABOUT = "LGG MRI segmentation data set (Buda et al. 2019; images from TCIA, TCGA-LGG)"
+KNOWN = "the brain MRI (FLAIR, with or without T1, of adults with lower-grade glioma)"
+LICENCE = "CC BY-NC-SA 4.0"
 
 
 def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[str, list[TrainConfig]]:

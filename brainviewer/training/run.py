@@ -43,6 +43,8 @@ class TrainConfig:
         task: "classify" or "segment".
         data: folder in the data set's layout.
         about: what the data is, in words for the card; the folder's name where it is empty.
+        known: what scans they are, in words for the user whose scan resembles none of them; made from `about` where it is empty.
+        licence: of the data, which the model inherits; that of the bundle it starts from where it is empty.
         exclude: file with one patient a line that must never be seen, or "".
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
@@ -64,6 +66,8 @@ class TrainConfig:
     name: str = ""
     version: str = "1.0.0"
     about: str = ""
+    known: str = ""
+    licence: str = ""
     exclude: str = ""
     split: str = "patient"
     validation: float = 0.15

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brainviewer.imaging.volume import Volume
-from brainviewer.inference.fit import distances, scan_distance, score
+from brainviewer.inference.fit import score
 from brainviewer.inference.postprocess import CleanUp
 from brainviewer.training import calibrate
 
@@ -55,17 +55,6 @@ def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
     assert (with_mask[1:3] > 0.5).all()
     assert (with_mask > without).all()
     assert with_mask[0] < 0.5
-
-
-def test_known_features_measure_what_is_far() -> None:
-    rng = np.random.default_rng(0)
-    training = rng.normal(size=(400, 100)) * np.linspace(3, 0.1, 100)
-    known = calibrate.known_features(training)
-    arguments = (known["mean"], known["axes"], known["scale"], float(known["rest"]))
-    near = distances(rng.normal(size=(50, 100)) * np.linspace(3, 0.1, 100), *arguments)
-    far = distances(rng.normal(size=(50, 100)) * 6 + 10, *arguments)
-    assert near.max() < far.min()
-    assert scan_distance(near) == pytest.approx(np.median(near))
 
 
 def test_fit_falls_with_distance() -> None:
