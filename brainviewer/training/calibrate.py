@@ -51,8 +51,10 @@ def look(volumes: Sequence[Volume], models: Models) -> list[Seen]:
 
 
 def choose_gate(seen: Sequence[Seen]) -> float:
-    """The highest gate that lets at least 99.5 % of the slices with tumour through."""
+    """The highest gate that lets at least 99.5 % of the slices with tumour through; the lowest where there is none."""
     labels = np.concatenate([s.labels for s in seen])
+    if not labels.any():
+        return GATES[0]
     highest = np.concatenate([neighbours_highest(s.p) for s in seen])[labels]
     return max((gate for gate in GATES if np.mean(highest >= gate) >= GATE_RECALL), default=GATES[0])
 
@@ -79,11 +81,13 @@ def choose_clean_up(seen: Sequence[Seen], gate: float, threshold: float) -> tupl
     return next((rule, score) for rule, score in zip(rules, scores, strict=True) if score >= best - 0.001)
 
 
-def fit_decision(seen: Sequence[Seen], gate: float, rule: CleanUp, threshold: float) -> Decision:
-    """Logistic regressions on the validation slices: the classifier alone, and everything together."""
+def fit_decision(seen: Sequence[Seen], gate: float, rule: CleanUp, threshold: float) -> Decision | None:
+    """Logistic regressions on the validation slices: the classifier alone, and everything together; None where they show one class only."""
     from sklearn.linear_model import LogisticRegression
 
     labels = np.concatenate([s.labels for s in seen])
+    if labels.all() or not labels.any():
+        return None
     alone = LogisticRegression(C=10.0).fit(np.concatenate([logit(s.p) for s in seen])[:, np.newaxis], labels)
     rows = []
     for one in seen:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import TrainingError
+from ..errors import ReadError, TrainingError
 from ..formats import Series, open_volume, scan
-from ..formats.series import stem_of
+from ..formats.series import listed, stem_of
 from ..inference import preprocess
+from .check import check_files
 
 RARE_SITE = 4
+LEAKY_TEST, LEAKY_VALIDATION = 0.15, 0.15
+"""Of all slices, and of the rest: the original notebook's shares."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,15 +55,25 @@ class Slices:
         return np.asarray(self.masks.any(axis=(1, 2)))
 
 
-def index(folder: Path, exclude: Sequence[str] = ()) -> list[Case]:
+def index(folder: Path, exclude: Sequence[str] = (), say: Callable[[str], None] = lambda text: None) -> list[Case]:
     """The labelled scans of a folder: `<patient>/<slice>.tif` with `<slice>_mask.tif`, or scan and mask NIfTI pairs, by patient.
+
+    Args:
+        exclude: patients that must not be seen.
+        say: is told which files and patients are left out, and why.
 
     Raises:
         ReadError: if there is no such folder.
         TrainingError: if there is no labelled scan.
     """
     cases = []
-    for series in scan(Path(folder)).series:
+    listing = scan(Path(folder))
+    for finding in check_files(listing):
+        if finding.kind != "other-file":
+            say(finding.sentence)
+    if unlabelled := [series.key for series in listing.series if not series.reference]:
+        say(f"Without a usable mask, and not used: {listed(unlabelled)}.")
+    for series in listing.series:
         patient = stem_of(Path(series.source).name)
         if series.reference and patient not in exclude:
             parts = patient.split("_")
@@ -74,22 +87,30 @@ def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda t
     """All slices of all cases that have a usable mask, through the program's own preprocessing, at `size` pixels a side.
 
     Args:
-        say: is told, once a case, what its reader has to say of missing or broken slices and masks.
+        say: is told, once a case, what its reader has to say of missing or broken slices and masks, or that it cannot be read and is left out.
 
     Raises:
-        ReadError: if a scan cannot be read at all.
+        TrainingError: if none of the scans can be read.
     """
     images, masks, numbers = [], [], []
     for number, case in enumerate(cases):
-        volume = open_volume(case.series)
+        try:
+            volume = open_volume(case.series)
+        except ReadError as error:
+            say(f"{case.patient} is left out: {error}")
+            continue
         for note in volume.notes:
             say(f"{case.patient}: {note}")
-        assert volume.reference is not None
+        if volume.reference is None:
+            say(f"{case.patient} is left out: none of its masks can be read.")
+            continue
         ranges = preprocess.intensity_ranges(volume.voxels)
         kept = np.flatnonzero(volume.labelled).tolist()  # a slice whose mask is missing or broken must not teach that it shows nothing
         images += [preprocess.to_network(volume[z], ranges, size).astype(np.float16) for z in kept]
         masks += [_mask_to_network(volume.reference[z], size) for z in kept]
         numbers += [number] * len(kept)
+    if not images:
+        raise TrainingError("None of the labelled scans can be read.", "`brainviewer explore` says what is wrong with each.")
     return Slices(np.stack(images), np.stack(masks), np.array(numbers))
 
 

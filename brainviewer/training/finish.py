@@ -99,7 +99,10 @@ def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Cal
     decision = calibrate.fit_decision(seen, gate, rule, threshold)
     say(f"Validation Dice {dice:.4f}, gate {gate}, {rule}")
     write_details(models_folder, "segment", clean_up={"least_voxels": rule.least_voxels, "least_share": rule.least_share})
-    write_details(models_folder, "classify", decision=decision.to_json())
+    if decision is None:
+        say("The validation slices show one class only: the decision stays as it was.")
+    else:
+        write_details(models_folder, "classify", decision=decision.to_json())
     if "fit" not in classify.details:
         measure_known(models_folder, data_folder, split, say)
 

@@ -6,6 +6,7 @@ that was killed goes on from its last checkpoint as if nothing had been.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -153,7 +154,8 @@ def train(run: Run, on_epoch: Callable[[dict], None] = lambda logs: None) -> Non
 def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> None:
     keras.mixed_precision.set_global_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    cases = data.index(Path(config.data), excluded(config))
+    note = functools.cache(lambda text: run.log("note", text=text))  # a second look at the same scans has nothing new to say
+    cases = data.index(Path(config.data), excluded(config), note)
     state = Checkpoint(run.checkpoints)
     done = state.read()
     run.log("resumed" if done else "started", done["epoch"] if done else 0, patients=len(cases), backend=keras.backend.backend())
@@ -164,8 +166,9 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     slices: data.Slices | None = None
     for epoch in range(done["epoch"] if done else 0, config.epochs):
         if slices is None or slices.images.shape[1] != sizes[epoch]:
-            slices = data.load(cases, sizes[epoch], lambda text: run.log("note", text=text))
-            training, validation = positions(config, cases, slices, lambda text: run.log("note", text=text))
+            slices = data.load(cases, sizes[epoch], note)
+            training, validation = positions(config, cases, slices, note)
+            check_classes(config, slices.labels[training], slices.labels[validation])
             write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
             steps = len(Batches(slices, training, config, 0))
             fresh = build(config, sizes[epoch])
@@ -225,9 +228,23 @@ def positions(
         train, validation = (np.flatnonzero(np.isin(slices.cases, side)) for side in by_case)
         return train, validation
     if config.split == "slice_leaky":
-        train, validation, _ = data.split_slices_leaky(slices.labels, 0.15, 0.15, config.seed)
+        train, validation, _ = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
         return train, validation
     raise TrainingError(f'The split "{config.split}" is not known.', "Known are: patient, slice_leaky.")
+
+
+def check_classes(config: TrainConfig, training: np.ndarray, validation: np.ndarray) -> None:
+    """Whether there is anything to learn, from the labels (N,) bool of both sides.
+
+    Raises:
+        TrainingError: where a side is empty, or the training slices show one class only.
+    """
+    if not len(training) or not len(validation):
+        raise TrainingError("A side of the split holds no usable slice.", "Add patients, or choose another share for validation.")
+    if not training.any():
+        raise TrainingError("No slice to learn from shows a tumour.", "Add patients whose masks are not empty.")
+    if config.task == "classify" and training.all():
+        raise TrainingError("Every slice to learn from shows a tumour: there is nothing to tell apart.", "Add slices without tumour.")
 
 
 def split_names(config: TrainConfig, cases: list[data.Case], slices: data.Slices, training: np.ndarray, validation: np.ndarray) -> dict:
@@ -308,9 +325,12 @@ def validate(model: keras.Model, config: TrainConfig, slices: data.Slices, where
 
     labels = reference.any(axis=(1, 2))
     p = answers[:, 1]
-    auc = float(roc_auc_score(labels, p)) if 0 < labels.sum() < len(labels) else float("nan")
     accuracy = float(np.mean((p >= 0.5) == labels))
-    return {"val_accuracy": accuracy, "val_auc": auc, "val_loss": float(log_loss(labels, p, labels=[0, 1])), "score": accuracy + auc}
+    scores = {"val_accuracy": accuracy, "val_loss": float(log_loss(labels, p, labels=[0, 1])), "score": accuracy}
+    if 0 < labels.sum() < len(labels):
+        auc = float(roc_auc_score(labels, p))
+        scores |= {"val_auc": auc, "score": accuracy + auc}
+    return scores
 
 
 def predict(model: keras.Model, images: np.ndarray, batch: int = 16) -> np.ndarray:

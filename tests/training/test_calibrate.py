@@ -57,6 +57,14 @@ def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
     assert with_mask[0] < 0.5
 
 
+def test_one_class_only_leaves_the_decision_alone() -> None:
+    scans = [seen(n) for n in range(2)]
+    for one in scans:
+        one.reference[:] = False
+    assert calibrate.fit_decision(scans, 0.05, CleanUp(60, 0.15), 0.5) is None
+    assert calibrate.choose_gate(scans) == min(calibrate.GATES)
+
+
 def test_fit_falls_with_distance() -> None:
     assert score(0.5, known=1.0, foreign=2.0) == 1.0
     assert score(1.0, known=1.0, foreign=2.0) == 1.0

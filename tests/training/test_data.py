@@ -39,6 +39,24 @@ def test_an_unreadable_file_is_named_and_the_rest_is_used(folder: Path) -> None:
     assert any(broken.name in text for text in said)
 
 
+def test_a_patient_that_cannot_be_read_or_has_no_masks_is_named_and_the_rest_is_used(folder: Path) -> None:
+    first, second, *_ = sorted(folder.iterdir())
+    for file in first.glob("*_mask.tif"):
+        file.unlink()
+    said: list[str] = []
+    cases = data.index(folder, say=said.append)
+    assert first.name in said[0]
+    assert len(cases) == 11
+    for file in second.iterdir():
+        file.write_bytes(b"no picture")
+    said.clear()
+    slices = data.load(cases[:2], 32, said.append)
+    assert f"{second.name} is left out" in said[0]
+    assert slices.cases.tolist() == [1] * 11
+    with pytest.raises(TrainingError, match="None of the labelled scans"):
+        data.load(cases[:1], 32)
+
+
 def test_a_slice_whose_mask_is_missing_broken_or_of_another_size_does_not_teach_that_it_shows_nothing(folder: Path) -> None:
     case = data.index(folder)[0]
     masks = [file.with_name(f"{file.stem}_mask.tif") for file in case.series.files]

@@ -123,6 +123,20 @@ def test_settings_that_make_no_sense(folder: Path, tmp_path: Path, changes: dict
         trainer.train(run)
 
 
+@pytest.mark.parametrize(
+    ("task", "training", "validation", "words"),
+    [
+        ("segment", [True, False], [], "holds no usable slice"),
+        ("segment", [False, False], [True], "No slice to learn from shows a tumour"),
+        ("classify", [True, True], [True], "nothing to tell apart"),
+    ],
+)
+def test_what_cannot_teach_gets_a_sentence(folder: Path, task: str, training: list[bool], validation: list[bool], words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        trainer.check_classes(config(folder, task=task), np.array(training), np.array(validation, bool))
+    trainer.check_classes(config(folder), np.array([True, True]), np.array([False]))
+
+
 def test_negatives_are_drawn_anew_each_epoch(folder: Path) -> None:
     from brainviewer.training import data
 

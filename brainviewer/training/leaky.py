@@ -1,0 +1,100 @@
+"""The one row that a split by patient cannot give: the classifier on the original notebook's split by slice, for comparison with it only.
+
+`python -m brainviewer.training.leaky DATA` trains on slices drawn at random and judges the best epoch on the 15 % test part. Near-copies of
+each test slice are among the training slices, so the figure flatters; this network is never bundled. The 12 test patients stay out of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .. import paths
+from . import data
+from .evaluate import auc_of
+from .reproduce import ABOUT, made_imagenet, unpacked
+from .run import Phase, Run, TrainConfig, write_atomic
+from .trainer import Checkpoint, build, excluded, predict, train
+
+RESAMPLES = 1000
+
+
+def recipe(folder: Path, imagenet: str, precision: str) -> TrainConfig:
+    """The settings of the run."""
+    return TrainConfig(
+        task="classify",
+        name="resnet50-leaky",
+        data=str(folder),
+        about=f"{ABOUT}, split by slice",
+        exclude=str(paths.resource("test_patients.txt")),
+        split="slice_leaky",
+        start="imagenet",
+        imagenet=imagenet,
+        phases=(Phase(128, 9), Phase(192, 3)),
+        batch=32,
+        learning_rate=3e-4,
+        strength=0.5,
+        substitution=0.1,
+        precision=precision,
+        patience=20,
+    )
+
+
+def judge(run: Run, size: int | None = None) -> dict:
+    """Figures of a run's best epoch on the test part of its split, by the mean of the slice and its mirror image.
+
+    Args:
+        size: of the input; that of the last phase by default.
+    """
+    config = run.config()
+    size = size or config.phases[-1].size
+    slices = data.load(data.index(Path(config.data), excluded(config)), size)
+    _, _, test = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
+    model = build(config, size)
+    with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
+        for variable in model.variables:
+            variable.assign(stored[variable.path])
+        best = json.loads(str(stored["state"]))
+    images = slices.images[test]
+    p = (predict(model, images)[:, 1] + predict(model, images[:, :, ::-1])[:, 1]) / 2
+    return figures(slices.labels[test], p) | {"split": config.split, "best_epoch": best["epoch"], "size": size}
+
+
+def figures(labels: np.ndarray, p: np.ndarray) -> dict:
+    """Accuracy with its 95 % interval (bootstrap over slices) and AUC for labels (N,) bool and probabilities (N,)."""
+    right = (p >= 0.5) == labels
+    draws = np.random.default_rng(0).choice(right, (RESAMPLES, len(right))).mean(axis=1)
+    auc = auc_of(labels, p)
+    return {
+        "slices": len(labels),
+        "accuracy": round(float(right.mean()), 4),
+        "interval": [round(float(v), 4) for v in np.percentile(draws, (2.5, 97.5))],
+        "auc": None if auc is None else round(auc, 4),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Trains and judges the classifier on the split by slice that leaks.")
+    parser.add_argument("data", type=Path, help="the data set, or the folder with its archives")
+    parser.add_argument("--run", type=Path, help="the run's folder, resumed where it was begun")
+    parser.add_argument("--imagenet", default="", help="ResNet50's ImageNet weights without top (.weights.h5)")
+    parser.add_argument("--precision", default="float32", choices=("float32", "mixed_bfloat16"), help="of training")
+    args = parser.parse_args(argv)
+    run = Run(args.run or paths.runs() / "leaky")
+    if not run.config_file.exists():
+        folder = unpacked(args.data, run.folder)
+        run.create(recipe(folder, args.imagenet or made_imagenet(args.data, run.folder), args.precision))
+    if not run.complete():
+        train(run)
+    if run.complete():
+        document = judge(run)
+        write_atomic(run.report_file, json.dumps(document, indent=1).encode())
+        print(json.dumps(document))  # noqa: T201 - a developer's command
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
