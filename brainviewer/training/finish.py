@@ -6,7 +6,6 @@ Two bundles that work together lie in one folder, as the viewer wants them; a ru
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
