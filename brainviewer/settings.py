@@ -31,6 +31,7 @@ class Settings:
         colour: of the overlay, 3 x 0..255.
         threshold: pixel probability chosen by the user, 0..1, or None: the models' own.
         outline: the overlay's border only.
+        hatch: the overlay in stripes.
         show: "flair", "pre", "post" or "composite".
         smooth: enlarged pixels are blended.
         inverted: what is black is white.
@@ -49,6 +50,7 @@ class Settings:
     colour: tuple[int, int, int] = (213, 94, 0)
     threshold: float | None = None
     outline: bool = False
+    hatch: bool = False
     show: str = "flair"
     smooth: bool = True
     inverted: bool = False
@@ -191,6 +193,7 @@ _PARSE: dict[str, Callable[[object], object]] = {
     "colour": _colour,
     "threshold": lambda value: None if value is None else _fraction(value),
     "outline": _flag,
+    "hatch": _flag,
     "show": _one_of("flair", "pre", "post", "composite"),
     "smooth": _flag,
     "inverted": _flag,

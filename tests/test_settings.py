@@ -28,6 +28,7 @@ anything = st.builds(
     colour=st.tuples(*[st.integers(0, 255)] * 3),
     threshold=st.none() | fractions,
     outline=st.booleans(),
+    hatch=st.booleans(),
     show=st.sampled_from(["flair", "pre", "post", "composite"]),
     smooth=st.booleans(),
     inverted=st.booleans(),

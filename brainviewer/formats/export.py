@@ -55,6 +55,10 @@ def overlay_picture(
     style: OverlayStyle,
     show: str = "flair",
     reference: bool = False,
+    *,
+    overlay: bool = True,
+    heatmap: bool = False,
+    agreement: bool = False,
 ) -> np.ndarray:
     """What is shown and written of one slice: (Y, X, 3) uint8 RGB on the displayed grid.
 
@@ -66,10 +70,18 @@ def overlay_picture(
         style: how the mask is drawn, and from which probability on.
         show: what of a composed scan is shown.
         reference: whether the mask that came with the scan is drawn too.
+        overlay: whether the mask is drawn.
+        heatmap: whether the probabilities are drawn, where the segmenter has run.
+        agreement: whether hit, missed and false pixels are drawn instead of the masks, where the slice came with a usable mask.
     """
-    own = volume.reference[z] if reference and volume.reference is not None else None
-    found = None if prediction is None else prediction.found(style.threshold)
-    return render.compose(render.background(volume, z, tuple(windows), show), found, style, own)
+    compared = agreement and bool(volume.labelled[z])
+    own = volume.reference[z] if (reference or compared) and volume.reference is not None else None
+    found = prediction.found(style.threshold) if prediction is not None and (overlay or compared) else None
+    if compared and found is None and prediction is not None and not prediction.tumour:
+        found = np.zeros(volume.shape[1:], bool)  # passed over by the segmenter: the answer is that there is nothing
+    heat = prediction.mask.probability if heatmap and prediction is not None and prediction.mask is not None else None
+    picture = render.background(volume, z, tuple(windows), show)
+    return render.compose(picture, found, style, own, probability=heat, agreement=compared)
 
 
 def overlay_name(volume: Volume, z: int) -> str:

@@ -80,6 +80,12 @@ def measure(mask: np.ndarray, spacing: Spacing | None, voxel_mm3: float | None =
     )
 
 
+def dice(mask: np.ndarray, reference: np.ndarray) -> float:
+    """2 |A and B| / (|A| + |B|) of two bool arrays of one shape; 1 where both are empty."""
+    total = int(np.count_nonzero(mask)) + int(np.count_nonzero(reference))
+    return 1.0 if total == 0 else 2 * int(np.count_nonzero(mask & reference)) / total
+
+
 def centroid(mask: np.ndarray) -> tuple[float, float, float] | None:
     """Mean (z, y, x) voxel index of a (Z, Y, X) bool mask, or None where it is empty."""
     places = np.nonzero(mask)

@@ -115,6 +115,8 @@ SKY_BLUE = (86, 180, 233)
 BLUISH_GREEN = (0, 158, 115)
 YELLOW = (240, 228, 66)
 REDDISH_PURPLE = (204, 121, 167)
+HIT, MISSED, FALSE = BLUISH_GREEN, SKY_BLUE, VERMILION
+"""Agreement with a reference: marked in both, in the reference only, in the prediction only."""
 PALETTE = {"vermilion": VERMILION, "sky blue": SKY_BLUE, "bluish green": BLUISH_GREEN, "yellow": YELLOW, "reddish purple": REDDISH_PURPLE}
 """Overlay colours that colour-blind people can tell apart (Okabe and Ito 2008)."""
 
@@ -128,9 +130,11 @@ class OverlayStyle:
         opacity: 0..1; 0 leaves the bare slice.
         threshold: pixel probability from which a pixel belongs to the mask.
         outline: the border only.
+        hatch: stripes and the border, so that the tissue below can be seen; `outline` comes first.
     """
 
     rgb: tuple[int, int, int] = VERMILION
     opacity: float = 0.45
     threshold: float = 0.5
     outline: bool = False
+    hatch: bool = False

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from .prediction import SKY_BLUE, OverlayStyle
+from .prediction import FALSE, HIT, MISSED, SKY_BLUE, OverlayStyle
 from .volume import Volume, Window
 
 SHOWS = ("flair", "pre", "post", "composite")
@@ -43,7 +43,15 @@ def background(volume: Volume, z: int, windows: tuple[Window, ...], show: str = 
     return np.stack([windows[channel].apply(slice_[..., channel]) for channel in range(3)], axis=-1)
 
 
-def compose(picture: np.ndarray, mask: np.ndarray | None, style: OverlayStyle, reference: np.ndarray | None = None) -> np.ndarray:
+def compose(
+    picture: np.ndarray,
+    mask: np.ndarray | None,
+    style: OverlayStyle,
+    reference: np.ndarray | None = None,
+    *,
+    probability: np.ndarray | None = None,
+    agreement: bool = False,
+) -> np.ndarray:
     """A slice with its overlays.
 
     Args:
@@ -51,16 +59,40 @@ def compose(picture: np.ndarray, mask: np.ndarray | None, style: OverlayStyle, r
         mask: (Y, X) bool predicted mask, or None.
         style: how it is drawn.
         reference: (Y, X) bool mask that came with the scan, drawn as a sky blue outline, or None.
+        probability: (Y, X) float32 0..1, drawn as a heat map below; the mask is its border then, so that both can be read.
+        agreement: where there are both masks, they are not drawn themselves but how they agree: HIT filled, MISSED and FALSE striped in
+            different directions, so that no one needs colours to tell them apart.
 
     Returns:
-        (Y, X, 3) uint8 RGB, a new array; the given picture where nothing is drawn.
+        (Y, X, 3) uint8 RGB, a new array; equal to the given picture where nothing is drawn.
     """
-    result = picture
+    result = picture if probability is None else heatmap(picture, probability, style.opacity)
+    if agreement and mask is not None and reference is not None:
+        result = _paint(result, mask & reference, HIT, style.opacity)
+        result = _hatch(result, reference & ~mask, MISSED, style.opacity, rising=False)
+        result = _hatch(result, mask & ~reference, FALSE, style.opacity, rising=True)
+        return result.copy() if result is picture else result
     if mask is not None and mask.any() and style.opacity > 0:
-        result = _paint(result, border(mask) if style.outline else mask, style.rgb, style.opacity)
+        if style.outline or probability is not None:
+            result = _paint(result, border(mask), style.rgb, style.opacity)
+        elif style.hatch:
+            result = _hatch(result, mask, style.rgb, style.opacity, rising=True)
+        else:
+            result = _paint(result, mask, style.rgb, style.opacity)
     if reference is not None and reference.any():
         result = _paint(result, border(reference), SKY_BLUE, 1.0)
     return result.copy() if result is picture else result
+
+
+def _hatch(picture: np.ndarray, where: np.ndarray, rgb: tuple[int, int, int], opacity: float, *, rising: bool) -> np.ndarray:
+    """Stripes of 45 degrees and the border, twice as strong as a fill would be."""
+    if not where.any():
+        return picture
+    height, width = where.shape
+    pitch = 4 * max(1, round(max(height, width) / 320))
+    rows, columns = np.ogrid[:height, :width]
+    stripes = (rows + columns if rising else rows - columns) % pitch < pitch // 4
+    return _paint(picture, where & (stripes | border(where)), rgb, min(2 * opacity, 1.0))
 
 
 def binary_picture(mask: np.ndarray) -> np.ndarray:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QMouseEvent, QPainter
+
+from . import palette
 
 if TYPE_CHECKING:
     from .slice_view import SliceView
@@ -37,3 +39,12 @@ class Hand:
 
     def draw(self, painter: QPainter, view: SliceView) -> None:
         """Draws over the scan, in coordinates of the view: see `SliceView.place_of`."""
+
+
+def write(painter: QPainter, where: QRectF, flags: Qt.AlignmentFlag, words: str) -> None:
+    """Words on the scan, with an edge, so that they read on bright tissue too."""
+    painter.setPen(palette.SCAN_GROUND)
+    for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        painter.drawText(where.translated(dx, dy), flags, words)
+    painter.setPen(palette.SCAN_TEXT)
+    painter.drawText(where, flags, words)

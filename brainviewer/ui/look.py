@@ -21,6 +21,7 @@ class Layers:
     overlay: bool = True
     reference: bool = False
     heatmap: bool = False
+    agreement: bool = False
     smooth: bool = True
 
 
@@ -50,7 +51,7 @@ class Look(QObject):
         self.layers = Layers(smooth=settings.smooth)
         self._chosen_windows = {kind: (width, shift) for kind, width, shift in settings.windows}
         threshold = OverlayStyle().threshold if settings.threshold is None else settings.threshold
-        self.style = OverlayStyle(settings.colour, settings.opacity, threshold, settings.outline)
+        self.style = OverlayStyle(settings.colour, settings.opacity, threshold, settings.outline, settings.hatch)
         self._threshold_chosen = settings.threshold is not None
         self._proposed = OverlayStyle().threshold
 
@@ -156,8 +157,16 @@ class Look(QObject):
         self.set_layers(heatmap=on)
 
     @Slot(bool)
+    def show_agreement(self, on: bool) -> None:
+        self.set_layers(agreement=on)
+
+    @Slot(bool)
     def show_outline(self, on: bool) -> None:
-        self.set_style(outline=on)
+        self.set_style(outline=on, hatch=self.style.hatch and not on)
+
+    @Slot(bool)
+    def show_hatch(self, on: bool) -> None:
+        self.set_style(hatch=on, outline=self.style.outline and not on)
 
     def set_style(self, **changes: object) -> None:
         style = replace(self.style, **changes)
@@ -184,6 +193,7 @@ class Look(QObject):
             opacity=style.opacity,
             colour=style.rgb,
             outline=style.outline,
+            hatch=style.hatch,
             threshold=style.threshold if self._threshold_chosen else None,
             show=self.show,
             smooth=self.layers.smooth,

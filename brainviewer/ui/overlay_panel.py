@@ -22,7 +22,9 @@ class OverlayPanel(QWidget):
         self._session = session
         self.show_box = self._box("showOverlayBox", self.tr("Overlay"), self.tr("Show the predicted mask (O)"))
         self.outline_box = self._box("outlineBox", self.tr("Outline only"), self.tr("Draw the border of the mask only (L)"))
+        self.hatch_box = self._box("hatchBox", self.tr("Hatched"), self.tr("Draw the mask as stripes (Shift+L)"))
         self.reference_box = self._box("referenceBox", self.tr("Reference"), "")
+        self.agreement_box = self._box("agreementBox", self.tr("Agreement"), "")
         self.heatmap_box = self._box("heatmapBox", self.tr("Heat map"), self.tr("Show the probability of each pixel (H)"))
         self.opacity = self._slider("opacitySlider", self.tr("Opacity"), self.tr("Opacity of the overlay ([ and ])"))
         self.threshold = self._slider("thresholdSlider", self.tr("Threshold"), self.tr("Probability from which a pixel belongs to the mask"))
@@ -100,7 +102,7 @@ class OverlayPanel(QWidget):
         boxes = QGridLayout()
         boxes.setHorizontalSpacing(2 * GRID_PX)
         boxes.setVerticalSpacing(GRID_PX)
-        for position, box in enumerate((self.show_box, self.heatmap_box, self.outline_box, self.reference_box)):
+        for position, box in enumerate(self._boxes()):
             boxes.addWidget(box, position // 2, position % 2)
         buttons = QHBoxLayout()
         buttons.addWidget(self.colour)
@@ -115,11 +117,17 @@ class OverlayPanel(QWidget):
         column.addLayout(buttons)
         column.addStretch()
 
+    def _boxes(self) -> tuple[QCheckBox, ...]:
+        """In two columns."""
+        return self.show_box, self.heatmap_box, self.outline_box, self.hatch_box, self.reference_box, self.agreement_box
+
     def _connect(self) -> None:
         session = self._session
         self.show_box.toggled.connect(session.show_overlay)
         self.outline_box.toggled.connect(session.show_outline)
+        self.hatch_box.toggled.connect(session.show_hatch)
         self.reference_box.toggled.connect(session.show_reference)
+        self.agreement_box.toggled.connect(session.show_agreement)
         self.heatmap_box.toggled.connect(session.show_heatmap)
         self.opacity.valueChanged.connect(self._set_opacity)
         self.threshold.valueChanged.connect(self._set_threshold)
@@ -150,9 +158,7 @@ class OverlayPanel(QWidget):
             slider.blockSignals(False)
         self.opacity_value.setText(self.tr("{} %").format(round(style.opacity * 100)))
         self.threshold_value.setText(f"{style.threshold:.2f}")
-        self.outline_box.blockSignals(True)
-        self.outline_box.setChecked(style.outline)
-        self.outline_box.blockSignals(False)
+        self._tick({self.outline_box: style.outline, self.hatch_box: style.hatch})
         for action in self._colours.actions():
             if tuple(action.data()) == style.rgb:
                 action.setChecked(True)
@@ -162,7 +168,11 @@ class OverlayPanel(QWidget):
     @Slot(object)
     def _on_layers(self, changed: object) -> None:
         layers = self._session.layers
-        for box, on in ((self.show_box, layers.overlay), (self.reference_box, layers.reference), (self.heatmap_box, layers.heatmap)):
+        self._tick({self.show_box: layers.overlay, self.heatmap_box: layers.heatmap})
+        self._tick({self.reference_box: layers.reference, self.agreement_box: layers.agreement})
+
+    def _tick(self, ticks: dict[QCheckBox, bool]) -> None:
+        for box, on in ticks.items():
             box.blockSignals(True)
             box.setChecked(on)
             box.blockSignals(False)
@@ -172,9 +182,12 @@ class OverlayPanel(QWidget):
         volume = self._session.volume
         self.setEnabled(volume is not None)
         has_reference = volume is not None and volume.reference is not None
-        self.reference_box.setEnabled(has_reference)
-        shown = self.tr("Show the mask that came with the scan, as a sky blue outline (R)")
-        self.reference_box.setToolTip(shown if has_reference else self.tr("No mask came with this scan"))
+        for box, shown in (
+            (self.reference_box, self.tr("Show the mask that came with the scan, as a sky blue outline (R)")),
+            (self.agreement_box, self.tr("Show what the mask hits, misses and marks without need, against the mask that came with the scan (G)")),
+        ):
+            box.setEnabled(has_reference)
+            box.setToolTip(shown if has_reference else self.tr("No mask came with this scan"))
 
 
 def swatch(rgb: tuple[int, int, int]) -> QIcon:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 from ..imaging.prediction import Prediction
 from . import measures, palette
 from .icons import IconButton
+from .legend import Legend
 from .picture import picture_of
 from .session import Session
 from .slice_view import SliceView
@@ -26,6 +27,8 @@ class ScanPanel(QWidget):
         self._areas: list[int | None] = []
         self._areas_at = session.style.threshold
         self.view = SliceView(self)
+        self.legend = Legend()
+        self.view.add_hand(self.legend)
         self.strip = DetectionStrip(self)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName("sliceSlider")
@@ -37,8 +40,8 @@ class ScanPanel(QWidget):
         self.previous_button.set_words(self.tr("Previous finding (Shift+N)"))
         self.next_button = IconButton("next", "nextFindingButton", self)
         self.next_button.set_words(self.tr("Next finding (N)"))
-        self.legend = QLabel(self.tr("Up: probability. Down: area."), self)
-        palette.quieten(self.legend)
+        self.strip_words = QLabel(self.tr("Up: probability. Down: area."), self)
+        palette.quieten(self.strip_words)
         self._lay_out()
         self._connect()
 
@@ -52,7 +55,7 @@ class ScanPanel(QWidget):
         self.buttons.setSpacing(GRID_PX)
         row.addLayout(self.buttons)
         row.addStretch()
-        row.addWidget(self.legend)
+        row.addWidget(self.strip_words)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, GRID_PX)
         column.setSpacing(0)
@@ -154,6 +157,7 @@ class ScanPanel(QWidget):
     def _draw(self) -> None:
         session = self._session
         self.view.set_picture(picture_of(session))
+        self.legend.explain(session)
         self._write_corners()
         bars = self.strip.bars
         self.view.setAccessibleDescription(bars[session.z].words if session.z < len(bars) else "")

@@ -9,7 +9,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from . import palette
-from .hand import Hand, Point
+from .hand import Hand, Point, write
 
 WHEEL_NOTCH = 120
 TRACKPAD_NOTCH_PX = 30
@@ -182,21 +182,14 @@ class SliceView(pg.GraphicsView):
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
         for corner, flags in {"top_left": top | left, "top_right": top | right, "bottom_left": bottom | left, "bottom_right": bottom | right}.items():
             lines = (painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, widest) for line in self._corners.get(corner, ()))
-            self._write(painter, frame, flags, "\n".join(lines))
+            write(painter, frame, flags, "\n".join(lines))
         if self._letters:
             middle_h, middle_v = Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignVCenter
             for letter, flags in zip(self._letters, (left | middle_v, right | middle_v, top | middle_h, bottom | middle_h), strict=True):
-                self._write(painter, frame, flags, letter)
+                write(painter, frame, flags, letter)
         if self._pixel_mm:
             self._draw_ruler(painter, frame)
         painter.end()
-
-    def _write(self, painter: QPainter, frame: QRectF, flags: Qt.AlignmentFlag, text: str) -> None:
-        painter.setPen(palette.SCAN_GROUND)
-        for dx, dy in ((-1, 0), (1, 0), (0, -1), (0, 1)):  # an edge, so that the words read on bright tissue too
-            painter.drawText(frame.translated(dx, dy), flags, text)
-        painter.setPen(palette.SCAN_TEXT)
-        painter.drawText(frame, flags, text)
 
     def _draw_ruler(self, painter: QPainter, frame: QRectF) -> None:
         """A bar of a round length in the lower middle right, above the corner's words."""
@@ -206,7 +199,7 @@ class SliceView(pg.GraphicsView):
         lines = len(self._corners.get("bottom_right", ()))
         y = frame.bottom() - painter.fontMetrics().height() * (lines + 0.4)
         words = QRectF(frame.right() - 200, y - painter.fontMetrics().height() - 4, 200, painter.fontMetrics().height())
-        self._write(painter, words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.tr("{} mm").format(length_mm))
+        write(painter, words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, self.tr("{} mm").format(length_mm))
         for colour, width in ((palette.SCAN_GROUND, 4), (palette.SCAN_TEXT, 2)):
             painter.setPen(QPen(colour, width))
             painter.drawLine(QPointF(frame.right() - length_px, y), QPointF(frame.right(), y))

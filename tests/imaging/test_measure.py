@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from brainviewer.imaging.measure import centroid, count_lesions, measure, scan_diameters, slice_diameters
+from brainviewer.imaging.measure import centroid, count_lesions, dice, measure, scan_diameters, slice_diameters
 
 spacings = st.tuples(*[st.floats(0.3, 6, allow_nan=False)] * 3)
 small = arrays(bool, st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 7)))
@@ -147,3 +147,12 @@ def test_the_volume_goes_by_the_voxels_own():
     mask[:, 1:3, 1:3] = True
     assert measure(mask, (5.0, 1.0, 1.0)).volume_ml == pytest.approx(0.04)
     assert measure(mask, (5.0, 1.0, 1.0), 4.0).volume_ml == pytest.approx(0.032)
+
+
+def test_dice() -> None:
+    one, other = np.zeros((2, 5), bool), np.zeros((2, 5), bool)
+    assert dice(one, other) == 1
+    one[0] = True
+    assert dice(one, other) == 0
+    other[:, :2] = True
+    assert dice(one, other) == pytest.approx(2 * 2 / (5 + 4))

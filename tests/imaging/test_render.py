@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from brainviewer.imaging import render
-from brainviewer.imaging.prediction import SKY_BLUE, VERMILION, OverlayStyle
+from brainviewer.imaging.prediction import FALSE, HIT, MISSED, SKY_BLUE, VERMILION, OverlayStyle
 from brainviewer.imaging.volume import CHANNEL_NAMES, Volume, Window
 
 PICTURE = np.arange(6 * 6 * 3, dtype=np.uint8).reshape(6, 6, 3) * 2
@@ -27,6 +28,7 @@ styles = st.builds(
     opacity=st.floats(0, 1),
     threshold=st.floats(0, 1),
     outline=st.booleans(),
+    hatch=st.booleans(),
 )
 
 
@@ -83,7 +85,7 @@ def test_no_opacity_is_the_bare_slice(picture, mask, style):
 
 @given(pictures, masks, styles)
 def test_full_opacity_is_the_colour(picture, mask, style):
-    drawn = render.compose(picture, mask, replace(style, opacity=1.0, outline=False))
+    drawn = render.compose(picture, mask, replace(style, opacity=1.0, outline=False, hatch=False))
     assert (drawn[mask] == np.array(style.rgb)).all()
 
 
@@ -148,3 +150,53 @@ def test_heat_maps(picture, probability, opacity):
     assert drawn.dtype == np.uint8
     assert np.array_equal(drawn[probability == 0], picture[probability == 0])
     assert np.array_equal(render.heatmap(picture, probability, 0.0), picture)
+
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def overlays() -> np.ndarray:
+    """Every way to draw a slice, side by side: (40, N * 48, 3) uint8."""
+    rows, columns = np.mgrid[:40, :48]
+    picture = np.repeat(((rows * 5 + columns * 3) % 200)[..., np.newaxis], 3, axis=-1).astype(np.uint8)
+    mask = (rows - 18) ** 2 + (columns - 20) ** 2 < 120
+    reference = (rows - 21) ** 2 + (columns - 27) ** 2 < 140
+    probability = np.exp(-((rows - 18) ** 2 + (columns - 20) ** 2) / 120).astype(np.float32)
+    style = OverlayStyle()
+    ways = (
+        render.compose(picture, mask, style),
+        render.compose(picture, mask, replace(style, outline=True), reference),
+        render.compose(picture, mask, replace(style, hatch=True)),
+        render.compose(picture, mask, style, reference, agreement=True),
+        render.compose(picture, mask, style, probability=probability),
+        render.compose(picture, None, style, reference, probability=probability),
+    )
+    return np.concatenate(ways, axis=1)
+
+
+def test_golden_overlays() -> None:
+    expected = cv2.imread(str(GOLDEN / "overlays.png"))[..., ::-1]
+    heat = 4 * 48
+    assert np.array_equal(overlays()[:, :heat], expected[:, :heat])
+    assert np.abs(overlays()[:, heat:].astype(int) - expected[:, heat:]).max() <= 1, "the heat map is mixed in floating point"
+
+
+def test_agreement_tells_hit_missed_and_false_apart_without_colour() -> None:
+    mask, reference = np.zeros((32, 32), bool), np.zeros((32, 32), bool)
+    mask[4:20, 4:20], reference[12:28, 4:20] = True, True
+    drawn = render.compose(np.full((32, 32, 3), 90, np.uint8), mask, OverlayStyle(opacity=1.0), reference, agreement=True)
+    assert (drawn[mask & reference] == HIT).all()
+    for part, rgb in ((mask & ~reference, FALSE), (reference & ~mask, MISSED)):
+        colours = {tuple(colour) for colour in drawn[part].tolist()}
+        assert colours == {rgb, (90, 90, 90)}, "stripes, with the scan between them"
+    striped = (drawn == FALSE).all(axis=-1)[6:10, 6:18]
+    assert np.array_equal(striped[0, 1:], striped[1, :-1]), "rising to the right"
+    striped = (drawn == MISSED).all(axis=-1)[22:26, 6:18]
+    assert np.array_equal(striped[0, :-1], striped[1, 1:]), "falling to the right"
+    assert (drawn[~mask & ~reference] == 90).all()
+
+
+def test_agreement_needs_both_masks() -> None:
+    style = OverlayStyle()
+    assert np.array_equal(render.compose(PICTURE, MASK, style, None, agreement=True), render.compose(PICTURE, MASK, style))
+    assert np.array_equal(render.compose(PICTURE, None, style, MASK, agreement=True), render.compose(PICTURE, None, style, MASK))

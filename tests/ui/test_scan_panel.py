@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QSlider, QToolButton, QWidget
+from PySide6.QtGui import QMouseEvent, QWheelEvent, qGray
+from PySide6.QtWidgets import QApplication, QCheckBox, QSlider, QToolButton, QWidget
 
 from brainviewer.formats.export import overlay_picture
 from brainviewer.imaging import render
+from brainviewer.imaging.measure import dice
 from brainviewer.ui.app import Program
 from brainviewer.ui.hand import Hand
 from brainviewer.ui.picture import picture_of
@@ -172,6 +173,7 @@ def test_layers_and_style_act_without_a_new_run(opened: Program, fake: Any) -> N
         "outline": lambda: session.set_style(outline=True),
         "reference": lambda: session.set_layers(reference=True),
         "heatmap": lambda: session.set_layers(heatmap=True),
+        "agreement": lambda: session.set_layers(heatmap=False, agreement=True),
         "post": lambda: session.set_show("post"),
         "composite": lambda: session.set_show("composite"),
     }.items():
@@ -179,6 +181,38 @@ def test_layers_and_style_act_without_a_new_run(opened: Program, fake: Any) -> N
         pictures[name] = picture_of(session).tobytes()
     assert len(set(pictures.values())) == len(pictures)
     assert len(fake.analysed) == runs
+
+
+def test_agreement_says_what_its_colours_mean(qtbot: Any, opened: Program) -> None:
+    session, legend = opened.session, opened.window.stage.scan.legend
+    session.set_slice(TUMOUR[0])
+    assert legend.kinds == ()
+    qtbot.mouseClick(opened.window.findChild(QCheckBox, "agreementBox"), Qt.MouseButton.LeftButton)
+    assert session.layers.agreement
+    words = [kind.words for kind in legend.kinds]
+    assert words[:3] == ["Hit", "Missed", "False"]
+    expected = dice(session.found(TUMOUR[0]), session.volume.reference[TUMOUR[0]])
+    assert words[3] == f"Dice of this slice {expected:.2f}"
+    assert len({kind.pattern for kind in legend.kinds[:3]}) == 3
+    session.set_style(threshold=0.99)
+    assert legend.kinds[3].words != words[3], "the threshold slider acts at once"
+    session.set_slice(0)
+    assert [kind.words for kind in legend.kinds] == ["Both masks are empty"]
+
+
+def test_the_heat_map_has_a_bar(opened: Program) -> None:
+    view, legend = view_of(opened), opened.window.stage.scan.legend
+    opened.session.set_slice(TUMOUR[0])
+    before = view.grab().toImage()
+    assert not legend.heat
+    opened.session.set_layers(heatmap=True)
+    assert legend.heat
+    after = view.grab().toImage()
+    x = view.viewport().width() - 16
+    column = [qGray(after.pixel(x, y)) for y in range(60, 170, 10)]
+    assert column == sorted(column, reverse=True), "from 1 above to 0 below"
+    assert column[0] > column[-1] + 100
+    assert after != before
 
 
 def test_strip_click_and_drag_go_to_the_slice(qtbot: Any, opened: Program) -> None:

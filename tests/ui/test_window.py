@@ -353,7 +353,10 @@ def test_keys_for_looks(qtbot: Any, opened: Program) -> None:
     press(window, "O")
     assert not session.layers.overlay
     assert not child(window, QCheckBox, "showOverlayBox").isChecked()
+    press(window, "Shift+L")
+    assert session.style.hatch
     press(window, "R", "H", "L", "S")
+    assert not session.style.hatch, "it is one or the other"
     assert (session.layers.reference, session.layers.heatmap, session.style.outline, session.layers.smooth) == (True, True, True, False)
     shows = []
     for key in "1230":

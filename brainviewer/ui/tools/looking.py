@@ -18,20 +18,31 @@ class Overlays(Tool):
         stage.right.add_section(OverlayPanel(self.session), 1)
 
     def commands(self) -> tuple[Command, ...]:
-        tr, is_open, layer = self.tr, self.is_open, self._layer
+        tr, is_open, layer, session = self.tr, self.is_open, self._layer, self.session
         return (
             layer("overlay", "overlayAction", tr("&Overlay"), "O", tr("Show the predicted mask")),
             layer("reference", "referenceAction", tr("&Reference"), "R", tr("Show the mask that came with the scan")),
+            layer("agreement", "agreementAction", tr("A&greement"), "G", tr("Show what the mask hits, misses and marks without need")),
             layer("heatmap", "heatmapAction", tr("&Heat map"), "H", tr("Show the probability of each pixel")),
             Command(
                 "outlineAction",
                 VIEW,
                 tr("Outline on&ly"),
-                self._toggle_outline,
+                lambda: session.show_outline(not session.style.outline),
                 ("L",),
                 tr("Draw the border of the mask only"),
                 is_open,
-                lambda: self.session.style.outline,
+                lambda: session.style.outline,
+            ),
+            Command(
+                "hatchAction",
+                VIEW,
+                tr("Hatch&ed"),
+                lambda: session.show_hatch(not session.style.hatch),
+                ("Shift+L",),
+                tr("Draw the mask as stripes, so that the tissue below can be seen"),
+                is_open,
+                lambda: session.style.hatch,
             ),
             Command("lessOpacityAction", VIEW, tr("Less opa&que"), partial(self._add_opacity, -OPACITY_STEP), ("[",), enabled=is_open),
             Command("moreOpacityAction", VIEW, tr("&More opaque"), partial(self._add_opacity, OPACITY_STEP), ("]",), enabled=is_open),
@@ -44,12 +55,9 @@ class Overlays(Tool):
             return getattr(self.session.layers, layer)
 
         def can() -> bool:
-            return self.is_open() and (layer != "reference" or self.session.volume.reference is not None)
+            return self.is_open() and (layer not in ("reference", "agreement") or self.session.volume.reference is not None)
 
         return Command(name, VIEW, text, lambda: self.session.set_layers(**{layer: not is_on()}), (key,), tip, can, is_on)
-
-    def _toggle_outline(self) -> None:
-        self.session.set_style(outline=not self.session.style.outline)
 
     def _add_opacity(self, step: float) -> None:
         self.session.set_style(opacity=min(max(round(self.session.style.opacity + step, 2), 0.0), 1.0))
