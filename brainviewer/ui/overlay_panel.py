@@ -184,7 +184,10 @@ class OverlayPanel(QWidget):
         has_reference = volume is not None and volume.reference is not None
         for box, shown in (
             (self.reference_box, self.tr("Show the mask that came with the scan, as a sky blue outline (R)")),
-            (self.agreement_box, self.tr("Show what the mask hits, misses and marks without need, against the mask that came with the scan (G)")),
+            (
+                self.agreement_box,
+                self.tr("Show what the mask hits, misses and marks in vain, against the mask that came with the scan (Shift+R)"),
+            ),
         ):
             box.setEnabled(has_reference)
             box.setToolTip(shown if has_reference else self.tr("No mask came with this scan"))

@@ -22,7 +22,7 @@ class Overlays(Tool):
         return (
             layer("overlay", "overlayAction", tr("&Overlay"), "O", tr("Show the predicted mask")),
             layer("reference", "referenceAction", tr("&Reference"), "R", tr("Show the mask that came with the scan")),
-            layer("agreement", "agreementAction", tr("A&greement"), "G", tr("Show what the mask hits, misses and marks without need")),
+            layer("agreement", "agreementAction", tr("A&greement"), "Shift+R", tr("Show what the mask hits, misses and marks in vain")),
             layer("heatmap", "heatmapAction", tr("&Heat map"), "H", tr("Show the probability of each pixel")),
             Command(
                 "outlineAction",
