@@ -73,6 +73,7 @@ class FakeEngine:
         started: set when a call began.
         go_on: calls wait for it; set from the start unless the engine is made blocked.
         closed: whether `close` was called.
+        blind: a classifier that finds nothing.
     """
 
     name = "fake"
@@ -87,7 +88,7 @@ class FakeEngine:
         self.batches: list[int] = []
         self.started = threading.Event()
         self.go_on = threading.Event()
-        self.closed = False
+        self.closed = self.blind = False
         if not blocked:
             self.go_on.set()
 
@@ -98,7 +99,7 @@ class FakeEngine:
         flair = batch[..., 1:2].astype(np.float32)
         if self.task == "segment":
             return {"probability": flair}
-        tumour = (flair.max(axis=(1, 2, 3)) >= 0.5).astype(np.float32)
+        tumour = (flair.max(axis=(1, 2, 3)) >= 0.5).astype(np.float32) * (not self.blind)
         return {"probability": np.stack([1 - tumour, tumour], axis=1), "features": batch.mean(axis=(1, 2)).astype(np.float32)}
 
     def close(self) -> None:

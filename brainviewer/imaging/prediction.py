@@ -42,6 +42,7 @@ class Prediction:
         seconds: of both networks, for this slice.
         drawn: (Y, X) bool mask that a person drew; it takes the place of the models' one at every threshold. Then `tumour` says whether it has
             a pixel; `p_tumour` and `mask` stay what the models said.
+        only_seen_by: "classifier" or "segmenter" where only one of the two models sees a tumour, else "". Known once the whole scan is.
     """
 
     z: int
@@ -51,6 +52,7 @@ class Prediction:
     provisional: bool = True
     seconds: float = 0.0
     drawn: np.ndarray | None = None
+    only_seen_by: str = ""
 
     def with_drawn(self, drawn: np.ndarray) -> Prediction:
         """The same with a (Y, X) bool mask drawn by hand."""

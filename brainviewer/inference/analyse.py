@@ -257,7 +257,7 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     cleaned = clean(heard, volume.shape, threshold, cleanup_of(models))
     scale = max(volume.shape[1:]) ** 2 / NETWORK_PIXELS
     areas = np.array([np.count_nonzero(cleaned[z] >= threshold) / scale if z in cleaned else 0.0 for z in range(len(volume))])
-    p = decision.final(scan.p, areas)
+    p, sees = decision.final(scan.p, areas), _Sight(models, volume)
     predictions = tuple(
         Prediction(
             z,
@@ -266,6 +266,7 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
             Mask(cleaned.get(z, scan.maps.get(z))) if z in scan.maps else None,  # type: ignore[arg-type]
             False,
             float(scan.seconds[z]),
+            only_seen_by=_lone_voice(decision.provisional(scan.p[z]) >= decision.threshold, bool(areas[z]) if gated[z] else sees(scan.maps.get(z))),
         )
         for z in range(len(volume))
     )
@@ -278,6 +279,24 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     )
 
 
+class _Sight:
+    """Whether the segmenter sees something in a slice on which it had no say: more than the clean-up would drop."""
+
+    def __init__(self, models: Models, volume: Volume) -> None:
+        self._threshold = models.segment_bundle.threshold
+        self._least = cleanup_of(models).least_voxels * max(volume.shape[1:]) ** 2 / NETWORK_PIXELS
+
+    def __call__(self, map_: np.ndarray | None) -> bool:
+        return map_ is not None and int(np.count_nonzero(map_ >= self._threshold)) >= max(self._least, 1)
+
+
+def _lone_voice(classifier: bool, segmenter: bool) -> str:
+    """Which of the two sees a tumour alone."""
+    if classifier == segmenter:
+        return ""
+    return "classifier" if classifier else "segmenter"
+
+
 def second_pass(
     volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None, kept: Kept | None = None
 ) -> Iterator[Prediction]:
@@ -288,13 +307,15 @@ def second_pass(
         EngineError: when no engine can go on.
     """
     scan = Answers(volume, models, kept)
+    sees = _Sight(models, volume)
     open_ = [z for z in (order if order is not None else range(len(volume))) if result.predictions[z].mask is None]
     try:
         task.step(0, len(open_))
         with closing(scan.fill(open_)) as filled:
             for done, z in enumerate(filled, 1):
                 old = result.predictions[z]
-                yield Prediction(z, old.p_tumour, old.tumour, Mask(scan.maps[z]), False, old.seconds + scan.seconds[z])
+                voice = _lone_voice(False, sees(scan.maps[z]))  # the classifier passed it over
+                yield replace(old, mask=Mask(scan.maps[z]), seconds=old.seconds + scan.seconds[z], only_seen_by=voice)
                 task.step(done, len(open_))
     finally:
         if kept is not None:

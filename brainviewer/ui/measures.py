@@ -72,9 +72,19 @@ def slice_words(volume: Volume, z: int, prediction: Prediction | None, pixels: i
         lines.append(_tr("Area {}").format(area_words(pixels, volume.spacing)))
     if prediction.drawn is not None:
         lines.append(_tr("Edited by hand"))
+    if prediction.only_seen_by:
+        lines.append(doubt_words(prediction))
     if prediction.provisional:
         lines.append(_tr("Provisional, until the whole scan is analysed"))
     return "\n".join(lines)
+
+
+def doubt_words(prediction: Prediction) -> str:
+    """Which of the two models sees a tumour alone."""
+    return {
+        "classifier": _tr("The models disagree: only the classifier sees a tumour"),
+        "segmenter": _tr("The models disagree: only the segmenter sees a tumour"),
+    }.get(prediction.only_seen_by, "")
 
 
 def sequence_words(session: Session) -> str:

@@ -48,6 +48,7 @@ class ResultPanel(QWidget):
         self.button.clicked.connect(self.analyse_wanted)
         self.slice_verdict = _label("sliceVerdictLabel", self)
         self.slice_facts = _label("sliceFactsLabel", self)
+        self.slice_facts.setWordWrap(True)
         palette.quieten(self.size)
         palette.quieten(self.slice_facts)
         self._reserve()
@@ -69,7 +70,7 @@ class ResultPanel(QWidget):
 
     def _reserve(self) -> None:
         """Room for the longest words of each state."""
-        for label, lines in ((self.verdict, 2), (self.slice_facts, 2)):
+        for label, lines in ((self.verdict, 2), (self.slice_facts, 3)):
             label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
         for label in (self.verdict, self.size, self.slice_facts):
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
@@ -154,6 +155,8 @@ class ResultPanel(QWidget):
             facts[0] += self.tr(", area {}").format(measures.area_words(pixels, volume.spacing))
         elif prediction.tumour and pixels == 0:
             facts.append(self.tr("No pixel is above the threshold"))
+        if prediction.only_seen_by:
+            facts.append(measures.doubt_words(prediction))
         if prediction.provisional:
             facts.append(self.tr("Provisional"))
         self.slice_facts.setText("\n".join(facts))

@@ -40,7 +40,7 @@ class ScanPanel(QWidget):
         self.previous_button.set_words(self.tr("Previous finding (Shift+N)"))
         self.next_button = IconButton("next", "nextFindingButton", self)
         self.next_button.set_words(self.tr("Next finding (N)"))
-        self.strip_words = QLabel(self.tr("Up: probability. Down: area."), self)
+        self.strip_words = QLabel(self.tr("Up: probability. Down: area. \u25c6 The models disagree."), self)
         palette.quieten(self.strip_words)
         self._lay_out()
         self._connect()
@@ -236,5 +236,5 @@ class ScanPanel(QWidget):
                 bars.append(Bar(words=words))
             else:
                 share = area / largest if area is not None and largest else None
-                bars.append(Bar(prediction.p_tumour, prediction.tumour, share, prediction.provisional, words))
+                bars.append(Bar(prediction.p_tumour, prediction.tumour, share, prediction.provisional, words, bool(prediction.only_seen_by)))
         self.strip.set_bars(tuple(bars))

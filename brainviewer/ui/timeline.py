@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from . import palette
@@ -26,6 +26,7 @@ class Bar:
         area: 0..1 of the largest in the scan, or None where it is not known.
         provisional: not yet confirmed by the look at the whole scan.
         words: what the tooltip says.
+        doubt: the two models disagree.
     """
 
     p_tumour: float | None = None
@@ -33,10 +34,12 @@ class Bar:
     area: float | None = None
     provisional: bool = False
     words: str = ""
+    doubt: bool = False
 
 
 class DetectionStrip(QWidget):
-    """Bars up: the probability. Bars down: the area. Filled: a tumour was found; striped: provisional; a dot: not analysed.
+    """Bars up: the probability. Bars down: the area. Filled: a tumour was found; striped: provisional; a dot: not analysed; a diamond: the two
+    models disagree.
 
     Signals:
         slice_chosen: displayed index that was pressed or dragged to.
@@ -107,7 +110,7 @@ class DetectionStrip(QWidget):
         painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Base))
         if not self._bars:
             return
-        up, down = QRectF(EDGE_PX, 5, self.width() - 2 * EDGE_PX, 42), QRectF(EDGE_PX, 49, self.width() - 2 * EDGE_PX, 18)
+        up, down = QRectF(EDGE_PX, 5, self.width() - 2 * EDGE_PX, 42), QRectF(EDGE_PX, 49, self.width() - 2 * EDGE_PX, 13)
         self._draw_places(painter)
         line = self.palette().color(QPalette.ColorRole.Mid)
         painter.fillRect(QRectF(up.left(), 47.5, up.width(), 1), line)
@@ -120,6 +123,7 @@ class DetectionStrip(QWidget):
         width = min(max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0), WIDEST_BAR_PX)
         for z, bar in enumerate(self._bars):
             self._draw_bar(painter, bar, EDGE_PX + z * pitch + (pitch - width) / 2, width, up, down)
+        self._draw_doubts(painter)
 
     def _draw_places(self, painter: QPainter) -> None:
         """Where one is, and where the pointer is."""
@@ -152,6 +156,17 @@ class DetectionStrip(QWidget):
             shade = QColor(colour)
             shade.setAlpha(170)
             self._fill(painter, QRectF(x, down.top(), width, depth), shade, striped=bar.provisional)
+
+    def _draw_doubts(self, painter: QPainter) -> None:
+        """Diamonds under the bars, in the colour of text: bars of any colour leave them readable."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Text))
+        for z, bar in enumerate(self._bars):
+            if bar.doubt:
+                x, y, r = self.place_of(z).x(), self.height() - 5.0, 3.5
+                painter.drawPolygon(QPolygonF([QPointF(x, y - r), QPointF(x + r, y), QPointF(x, y + r), QPointF(x - r, y)]))
+        painter.restore()
 
     def _fill(self, painter: QPainter, where: QRectF, colour: QColor, *, striped: bool) -> None:
         if not striped:

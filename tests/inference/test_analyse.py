@@ -53,7 +53,8 @@ def _fake_identity(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def same(a: Prediction, b: Prediction) -> bool:
     masks = (a.mask is None and b.mask is None) or np.array_equal(a.mask.probability, b.mask.probability)
-    return (a.z, a.p_tumour, a.tumour, a.provisional) == (b.z, b.p_tumour, b.tumour, b.provisional) and masks
+    facts = [(p.z, p.p_tumour, p.tumour, p.provisional, p.only_seen_by) for p in (a, b)]
+    return facts[0] == facts[1] and masks
 
 
 def test_finds_the_squares_and_drops_the_speck(volume: Volume, models: Models) -> None:
@@ -66,6 +67,16 @@ def test_finds_the_squares_and_drops_the_speck(volume: Volume, models: Models) -
     assert not mask[9].any()
     assert not any(p.provisional for p in result.predictions)
     assert result.predictions[0].mask is None, "the segmenter has no say where the classifier and its neighbours find nothing"
+
+
+def test_where_the_two_models_disagree(volume: Volume, models: Models) -> None:
+    result = analyse(volume, models)
+    assert {p.z: p.only_seen_by for p in result.predictions if p.only_seen_by} == {9: "classifier"}, "its speck is too small for the segmenter"
+    models.classifier.blind = True  # type: ignore[attr-defined]
+    passed_over = analyse(volume, models)
+    assert not any(p.only_seen_by for p in passed_over.predictions), "the segmenter has not been asked yet"
+    filled = second_pass(volume, models, SimpleNamespace(step=lambda *_: None), passed_over)
+    assert {p.z: p.only_seen_by for p in filled if p.only_seen_by} == dict.fromkeys(TUMOUR, "segmenter")
 
 
 def test_the_order_changes_nothing_but_the_order(volume: Volume, models: Models) -> None:

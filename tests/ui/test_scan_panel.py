@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent, qGray
-from PySide6.QtWidgets import QApplication, QCheckBox, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QSlider, QToolButton, QWidget
 
 from brainviewer.formats.export import overlay_picture
 from brainviewer.imaging import render
@@ -235,6 +236,17 @@ def test_strip_shows_what_is_known(opened: Program) -> None:
     assert "No tumour found" in bars[0].words
 
 
+def test_strip_marks_where_the_models_disagree(opened: Program) -> None:
+    session = opened.session
+    strip = opened.window.findChild(DetectionStrip, "detectionStrip")
+    assert not any(bar.doubt for bar in strip.bars)
+    session.put_prediction(replace(session.predictions[2], only_seen_by="segmenter"))
+    assert [z for z, bar in enumerate(strip.bars) if bar.doubt] == [2]
+    assert "only the segmenter sees a tumour" in strip.bars[2].words
+    session.set_slice(2)
+    assert "only the segmenter" in opened.window.findChild(QLabel, "sliceFactsLabel").text()
+
+
 def test_strip_states_look_different(qtbot: Any) -> None:
     strip = DetectionStrip()
     qtbot.addWidget(strip)
@@ -246,6 +258,7 @@ def test_strip_states_look_different(qtbot: Any) -> None:
         "tumour": Bar(0.9, True, 0.5),
         "tumour so far": Bar(0.9, True, 0.5, provisional=True),
         "larger": Bar(0.9, True, 1.0),
+        "in doubt": Bar(0.9, True, 1.0, doubt=True),
     }
     pictures = set()
     for bar in states.values():
