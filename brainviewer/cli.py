@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from . import __version__
@@ -187,6 +190,23 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
 def _train_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--run", type=Path, required=True, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
+
+
+def _selftest_arguments(command: argparse.ArgumentParser) -> None:
+    from .inference.selftest import NAMES
+
+    command.add_argument("--only", type=_checks, default=NAMES, metavar="LIST", help=f"of {', '.join(NAMES)}")
+    command.add_argument("--progress", action="store_true", help="each check as a JSON line on standard error as soon as it is done")
+    _json(command)
+
+
+def _checks(text: str) -> tuple[str, ...]:
+    from .inference.selftest import NAMES
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if unknown := [name for name in names if name not in NAMES]:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)} (known are {', '.join(NAMES)})")
+    return names
 
 
 def _bench_arguments(command: argparse.ArgumentParser) -> None:
@@ -482,14 +502,34 @@ def selftest(arguments: argparse.Namespace) -> int:
     from .inference.selftest import selftest as run
 
     checks = []
-    for check in run():
-        checks.append(check)
-        if not arguments.json:
-            print(f"{'passed' if check.passed else 'FAILED'}  {check.name} ({check.seconds:.1f} s): {check.detail}", flush=True)
+    with ended_tidily():
+        for check in run(arguments.only):
+            checks.append(check)
+            if arguments.progress:
+                print(json.dumps({"check": asdict(check)}), file=sys.stderr, flush=True)
+            if not arguments.json:
+                print(f"{'passed' if check.passed else 'FAILED'}  {check.name} ({check.seconds:.1f} s): {check.detail}", flush=True)
     document = report(checks)
     if arguments.json:
         write_json(document)
+    else:
+        failed = [check.name for check in checks if not check.passed]
+        print(f"{len(failed)} of {len(checks)} checks did not pass: {', '.join(failed)}." if failed else f"All {len(checks)} checks passed.")
     return OK if document["passed"] else FAILED
+
+
+@contextmanager
+def ended_tidily() -> Iterator[None]:
+    """Being asked to end (SIGTERM) is an interruption: what was started ends too, and what was written aside is removed."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -517,7 +557,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callab
     "train": ("Starts, or resumes, one training run.", _train_arguments, train),
     "models": ("The models that are installed.", _models_arguments, models),
     "doctor": ("Versions, devices, engines and models of this installation.", _json, doctor),
-    "selftest": ("Analyses the bundled sample and compares with the stored answer.", _json, selftest),
+    "selftest": ("Checks that this installation computes what it should.", _selftest_arguments, selftest),
     "bench": ("Measures this installation, each figure against a rival in the same run.", _bench_arguments, bench),
 }
 

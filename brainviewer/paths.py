@@ -101,3 +101,8 @@ def runs() -> Path:
 
 def log_file() -> Path:
     return user_data() / "logs" / f"{NAME}.log"
+
+
+def own_command(*words: str) -> list[str]:
+    """The command line that starts this very program once more: the packaged executable, or this Python with this package."""
+    return [sys.executable, *words] if getattr(sys, "frozen", False) else [sys.executable, "-m", NAME, *words]

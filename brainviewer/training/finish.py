@@ -53,9 +53,8 @@ def make_bundle(run: Run, folder: Path) -> Path:
             "slices_with_tumour": int(slices.labels.sum()),
         },
     }
-    write_bundle(
-        run, target, slices.images[chosen], slices.images[chosen[:: len(chosen) // CHECK_SLICES]], {"validation_while_training": best["logs"]}, about
-    )
+    check = chosen[:: max(1, len(chosen) // CHECK_SLICES)]
+    write_bundle(run, target, slices.images[chosen], slices.images[check], {"validation_while_training": best["logs"]}, about)
     return target
 
 

@@ -12,20 +12,23 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QObject, QSocketNotifier, Signal, Slot
+from PySide6.QtCore import QMessageLogContext, QObject, QSocketNotifier, QtMsgType, Signal, Slot, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from .. import __version__, paths
 from .. import settings as settings_store
-from ..errors import WriteError
+from ..errors import BrainviewerError, WriteError
+from ..inference.trial_runs import TRIAL
 from ..settings import Settings
 from . import jobs, palette
+from .doorbell import Doorbell, Front
 from .flow import Choice, Flow, Message
 from .main_window import MainWindow
 from .session import Session
 from .stage import Dialogs
 from .tools.helping import Helping
 from .tools.opening import Opening
+from .trial import Trial
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -146,12 +149,47 @@ def start_log() -> None:
     logger.info("brainviewer %s, Python %s, %s", __version__, sys.version.split()[0], sys.platform)
 
 
+def require_display() -> None:
+    """Qt ends the whole program where it finds no display.
+
+    Raises:
+        BrainviewerError: where there is none to look for.
+    """
+    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    if sys.platform.startswith("linux") and not named:
+        raise BrainviewerError("The window needs a display, and there is none.", "Commands need none: brainviewer --help lists them.")
+
+
+def on_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Qt's own messages, to the log; after a fatal one Qt aborts, so it is said first."""
+    if kind == QtMsgType.QtFatalMsg:
+        log.critical("Qt: %s", text)
+        logging.shutdown()
+        sys.stderr.write(f"brainviewer: The window could not be opened. {text.splitlines()[0] if text else ''}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)
+    log.log(level, "Qt: %s", text)
+
+
 def run(paths_to_open: list[Path]) -> int:
-    """Shows the window until it is closed; returns the exit code."""
+    """Shows the window until it is closed, or brings forward the one that is open; returns the exit code.
+
+    Raises:
+        BrainviewerError: where there is no display.
+    """
     start_log()
+    require_display()
+    qInstallMessageHandler(on_qt_message)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("brainviewer")
     app.setApplicationVersion(__version__)
+    app.setDesktopFileName("brainviewer")
+    doorbell = Doorbell(app)
+    if doorbell.ring(paths_to_open):
+        log.info("A window is open already: it was brought forward")
+        return 0
+    doorbell.listen()
     settings = settings_store.load()
     palette.dress(app, settings.theme)
     program = Program(settings)
@@ -162,6 +200,9 @@ def run(paths_to_open: list[Path]) -> int:
     threading.excepthook = alarm.thread_hook
     Interrupt(app)
     program.window.show()
+    doorbell.rung.connect(Front(program.window).come)
+    if os.environ.get(TRIAL):
+        Trial(program.window, program.session, Path(os.environ[TRIAL]))
     if paths_to_open:
         # After the first paint: the window is on screen before anything is read.
         program.window.tool(Opening).open_later(paths_to_open)

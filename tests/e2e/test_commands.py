@@ -196,11 +196,20 @@ def test_doctor(run: Callable) -> None:
 
 
 def test_selftest(run: Callable) -> None:
-    code, out, _ = run("selftest", "--json")
+    """All but the window and the training, which start the program anew: the packaged program is asked for those, and tests/ui for the window."""
+    names = ["sample scan", "stored answer", "onnx float32", "onnx int8", "tensorflow float32", "DICOM decoders", "picture"]
+    code, out, err = run("selftest", "--json", "--progress", "--only", ",".join(names))
     document = json.loads(out)
     assert document["passed"], document
     assert code == 0
-    assert {check["name"] for check in document["checks"]} == {"sample scan", "stored answer", "onnx float32", "onnx int8", "tensorflow float32"}
+    assert [check["name"] for check in document["checks"]] == names
+    assert [json.loads(line)["check"] for line in err.splitlines() if line.startswith('{"check"')] == document["checks"]
+
+
+def test_selftest_of_an_unknown_part(run: Callable) -> None:
+    code, _, err = run("selftest", "--only", "onnx int8,horoscope")
+    assert code == 2
+    assert "horoscope" in err
 
 
 def test_models(run: Callable) -> None:
