@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "seg.dcm"
 LABEL = "Tumour (predicted)"
+EDITED_LABEL = "Tumour (predicted, edited by hand)"
 CARRIES_IDENTITY = f"{NAME} carries the patient's identity, as its source files do: treat it like them."
 WITHOUT_IDENTITY = f"{NAME} names no patient, but refers to the source files by their numbers (UIDs)."
 
@@ -89,7 +90,8 @@ def write_segmentation(path: Path, volume: Volume, result: ScanResult, threshold
         raise WriteError(f'No DICOM SEG can be made of "{volume.key}": it was not read from DICOM files that lie in space.', _OTHER_FORMAT)
     mask = volume.stored.restore(result.mask(threshold, volume.shape)).transpose(2, 1, 0)
     frames, datasets = _sources(volume.key, volume.instances)
-    segmentation = _segmentation(volume.key, frames, datasets, np.ascontiguousarray(mask), result.models, threshold, identity=identity)
+    edited = bool(result.drawn_slices)
+    segmentation = _segmentation(volume.key, frames, datasets, np.ascontiguousarray(mask), result.models, threshold, identity=identity, edited=edited)
     with _told_plainly(volume.key):
         segmentation.save_as(path, enforce_file_format=True)
 
@@ -158,8 +160,9 @@ def _segmentation(
     threshold: float,
     *,
     identity: bool,
+    edited: bool = False,
 ) -> Dataset:
-    """The SEG object of a mask (slice, row, column) bool whose slices are `frames`."""
+    """The SEG object of a mask (slice, row, column) bool whose slices are `frames`; `edited` says that a person drew on it."""
     with _told_plainly(key):
         import highdicom
         from pydicom.sr.codedict import codes
@@ -178,10 +181,10 @@ def _segmentation(
         )
         segment = highdicom.seg.SegmentDescription(
             segment_number=1,
-            segment_label=LABEL,
+            segment_label=EDITED_LABEL if edited else LABEL,
             segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
             segmented_property_type=codes.SCT.Neoplasm,
-            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.SEMIAUTOMATIC if edited else highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=identification,
             anatomic_regions=[codes.SCT.Brain],
         )
@@ -200,7 +203,7 @@ def _segmentation(
             device_serial_number="none",
             content_label="TUMOUR",
             content_description="Research use only. Not for diagnosis.",
-            series_description=LABEL,
+            series_description=EDITED_LABEL if edited else LABEL,
         )
         _name_frames(segmentation, [frame.index for frame in frames])
     return segmentation

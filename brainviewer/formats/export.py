@@ -31,11 +31,13 @@ __all__ = [
     "SAVES",
     "check_target",
     "convert_volume",
-    "export_overlays",
     "overlay_name",
     "overlay_picture",
     "proposed_folder",
     "results_document",
+    "sixteen_bits",
+    "spread",
+    "table_text",
     "write_results",
 ]
 
@@ -89,41 +91,7 @@ def overlay_name(volume: Volume, z: int) -> str:
     return f"{volume.stems[z]}_overlay.png"
 
 
-def export_overlays(
-    out: Path,
-    volume: Volume,
-    predictions: Sequence[Prediction],
-    style: OverlayStyle,
-    *,
-    windows: Sequence[Window] | None = None,
-    show: str = "flair",
-    reference: bool = False,
-    slices: Sequence[int] | None = None,
-    progress: Progress = silent,
-) -> list[Path]:
-    """Writes the overlays of some slices, or of all; the files, in order.
-
-    Args:
-        predictions: of the whole scan, in displayed order.
-        windows: the automatic ones where None.
-        slices: displayed indices; all where None.
-
-    Raises:
-        WriteError: if they cannot be written; none is there then.
-    """
-    chosen = range(len(volume)) if slices is None else slices
-    windows = render.windows_of(volume) if windows is None else tuple(windows)
-    with staged(out) as stage:
-
-        def write(z: int) -> None:
-            picture = overlay_picture(volume, z, windows, predictions[z], style, show, reference)
-            (stage / overlay_name(volume, z)).write_bytes(png_bytes(picture))
-
-        _spread(write, chosen, progress)
-    return [out / overlay_name(volume, z) for z in chosen]
-
-
-def _spread(work: Callable[[int], None], items: Sequence[int], progress: Progress) -> None:
+def spread(work: Callable[[int], None], items: Sequence[int], progress: Progress) -> None:
     """Does something for each item, a few at a time (OpenCV lets go of the interpreter); the first failure ends it."""
     pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="write")
     try:
@@ -184,7 +152,7 @@ def write_results(
             if "gif" in save:
                 film[z] = overlay_picture(volume, z, windows, prediction, style, show)
 
-        _spread(write, range(len(volume)), progress)
+        spread(write, range(len(volume)), progress)
         mask = result.mask(style.threshold, volume.shape)
         if film:
             (stage / "scan.gif").write_bytes(encode_gif(np.stack([film[z] for z in range(len(volume))])))
@@ -199,7 +167,7 @@ def write_results(
         for name, write_it in (more or {}).items():
             write_it(stage / name)
         document = results_document(volume, result, style.threshold, save, source, notes, ignored)
-        (stage / "slices.csv").write_text(_table(document["slices"]), encoding="utf-8", newline="")
+        (stage / "slices.csv").write_text(table_text(document["slices"]), encoding="utf-8", newline="")
         document["seconds"] = {
             "load": 0.0,
             "read": 0.0,
@@ -301,13 +269,14 @@ def _rounded(value: float, digits: int) -> float:
     return round(float(value), digits)
 
 
-def _table(rows: Sequence[Mapping[str, object]]) -> str:
-    """The rows as CSV; what is not known is empty, true and false as in JSON."""
+def table_text(rows: Sequence[Mapping[str, object]], *, edited: bool = False) -> str:
+    """The rows as CSV; what is not known is empty, true and false as in JSON. `edited` adds what a person did to the slice."""
+    columns = (*COLUMNS, "edited", "reviewed") if edited else COLUMNS
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow(["" if row[name] is None else str(row[name]).lower() if isinstance(row[name], bool) else row[name] for name in COLUMNS])
+        writer.writerow(["" if row[name] is None else str(row[name]).lower() if isinstance(row[name], bool) else row[name] for name in columns])
     return text.getvalue()
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from .. import __version__
 from ..errors import WriteError
-from ..formats import nothing_found, scan
+from ..formats import nothing_found, page, scan
 from ..formats.series import count, path_text
 from ..formats.writing import check_target, staged
 from ..imaging import render
 from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
-from . import figures, page
+from . import figures
 from .check import KINDS, Checked, Patient, check
 
 SHOWN_PATIENTS = 20

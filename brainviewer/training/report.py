@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from ..formats import open_volume
+from ..formats import open_volume, page
 from ..formats.series import path_text
 from ..formats.writing import png_bytes, staged
 from ..imaging import render
@@ -17,7 +17,7 @@ from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
 from ..inference.analyse import analyse
 from ..inference.load import Models
-from . import figures, page
+from . import figures
 from .evaluate import BINS, Judged, dice_of, labelled_series
 
 VIEWS = "scan, reference, prediction, scan with reference, scan with prediction"

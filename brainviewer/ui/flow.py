@@ -67,7 +67,7 @@ class Flow(QObject):
     path_opened: Path that was opened with success.
     thumbnail_made: (series key, (H, W, 3) uint8).
     open_failed: a scan could not be opened, or its opening was cancelled; the one on screen stays.
-    exported: ExportDone.
+    exported: ExportDone or CaseDone.
     edits_found: (ScanMark, Found) of the scan on screen: what was drawn on it before.
     """
 
@@ -215,9 +215,14 @@ class Flow(QObject):
 
     @Slot(object)
     def export(self, order: jobs.ExportOrder) -> None:
-        """Writes pictures; what cannot be written is said in a message."""
-        self._export_ticket = self._writer.submit(partial(jobs.export_pictures, order))
+        """Writes what was chosen; what cannot be written is said in a message."""
+        self._export_ticket = self._writer.submit(partial(jobs.export, order))
         self._set_busy(self._export_ticket, Busy(self.tr("Exporting"), 0, len(order.slices)))
+
+    def export_case(self, order: jobs.CaseOrder) -> None:
+        """Writes a labelled case for training."""
+        self._export_ticket = self._writer.submit(partial(jobs.export_case, order))
+        self._set_busy(self._export_ticket, Busy(self.tr("Writing the case"), 0, 0))
 
     @property
     def exporting(self) -> bool:

@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 
 from ..errors import BrainviewerError
-from ..formats import kept_edits
+from ..formats import kept_edits, labelled, share
 from ..formats.choice import unlikeness
-from ..formats.export import check_target, export_overlays, overlay_name
+from ..formats.export import check_target
 from ..formats.kept_edits import Found, ScanMark
 from ..formats.series import ScanListing, Series, nothing_found
+from ..formats.share import Scene, What
 from ..imaging import render
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
 from ..imaging.volume import Volume, Window
@@ -254,52 +255,75 @@ class ExportOrder:
     """What is to be written, frozen at the moment it was asked for.
 
     Attributes:
-        overlay, reference: whether the mask, and the one that came with the scan, are drawn.
-        slices: displayed indices.
+        slices: displayed indices, for what is written by slice.
+        identity: whether a DICOM SEG says what its source says of patient and study.
     """
 
+    scene: Scene
+    whats: tuple[What, ...]
+    slices: tuple[int, ...]
+    folder: Path
+    identity: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDone:
+    """Where the files are, and their names."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+
+def export(order: ExportOrder, task: Task) -> ExportDone:
+    """Writes what was ordered, all or none.
+
+    Raises:
+        WriteError: if it cannot be written.
+    """
+    source = order.scene.volume.source
+    own = source if source.is_dir() else source.parent
+    check_target(order.folder, overwrite=True, sources=[own / "slice"])
+    names = share.write(
+        order.folder, order.scene, order.whats, order.slices, identity=order.identity, progress=partial(_step, task, "exporting")
+    )
+    return ExportDone(order.folder, names)
+
+
+def standing_in_the_way(order: ExportOrder) -> int:
+    """Files of the order that are there already."""
+    return sum((order.folder / name).exists() for name in order.scene.names(order.whats, order.slices))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CaseOrder:
+    """A labelled case for training.
+
+    Attributes:
+        mask: (Z, Y, X) bool.
+        slices: displayed indices to write.
+        folder: of all cases.
+    """
+
+    case: str
     volume: Volume
-    windows: tuple[Window, ...]
-    predictions: tuple[Prediction, ...]
-    style: OverlayStyle
-    show: str
-    overlay: bool
-    reference: bool
+    mask: np.ndarray
     slices: tuple[int, ...]
     folder: Path
 
 
 @dataclass(frozen=True, slots=True)
-class ExportDone:
-    """Where the pictures are, and how many."""
+class CaseDone:
+    """The case's own folder, and the number of its slices."""
 
     folder: Path
-    count: int
+    slices: int
 
 
-def export_pictures(order: ExportOrder, task: Task) -> ExportDone:
-    """Writes the pictures, all or none.
+def export_case(order: CaseOrder, task: Task) -> CaseDone:
+    """Writes a labelled case, in the place of an older state of it.
 
     Raises:
-        WriteError: if they cannot be written.
+        WriteError: if it cannot be written.
     """
-    own = order.volume.source if order.volume.source.is_dir() else order.volume.source.parent
-    check_target(order.folder, overwrite=True, sources=[own / "slice"])
-    style = order.style if order.overlay else replace(order.style, opacity=0.0)
-    written = export_overlays(
-        order.folder,
-        order.volume,
-        order.predictions,
-        style,
-        windows=order.windows,
-        show=order.show,
-        reference=order.reference,
-        slices=order.slices,
-        progress=partial(_step, task, "exporting"),
-    )
-    return ExportDone(order.folder, len(written))
-
-
-def standing_in_the_way(order: ExportOrder) -> int:
-    """Pictures of the order that are there already."""
-    return sum((order.folder / overlay_name(order.volume, z)).exists() for z in order.slices)
+    task.step(0, 0, "exporting")
+    return CaseDone(labelled.export_case(order.folder, order.case, order.volume, order.mask, order.slices), len(order.slices))
