@@ -99,6 +99,11 @@ def runs() -> Path:
     return user_data() / "runs"
 
 
+def labelled() -> Path:
+    """The folder of scans that a person labelled for retraining."""
+    return user_data() / "labelled"
+
+
 def log_file() -> Path:
     return user_data() / "logs" / f"{NAME}.log"
 

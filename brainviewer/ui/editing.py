@@ -266,7 +266,8 @@ class Editing(QObject):
         """Tells the session which masks count."""
         drawn = self.history.now.drawn
         self._decoded = {z: self._decoded[z] if self._is_decoded(z, mask) else (mask, mask.mask()) for z, mask in drawn.items()}
-        self._session.put_edits({} if self.models_shown else {z: mask for z, (_, mask) in self._decoded.items()})
+        shown = {} if self.models_shown else {z: mask for z, (_, mask) in self._decoded.items()}
+        self._session.put_edits(shown, self.history.now.reviewed)
         self.edits_changed.emit(self.history.now)
 
     def _is_decoded(self, z: int, mask: Drawn) -> bool:

@@ -1,4 +1,4 @@
-"""The export: what, and where to. Asks before it replaces, in the same place."""
+"""The export: what, of which slices, and where to, with a preview. Asks before it replaces, in the same place."""
 
 from __future__ import annotations
 
@@ -7,15 +7,53 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
-from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QLineEdit, QPushButton, QRadioButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QEnterEvent, QFocusEvent, QHideEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ..formats.export import proposed_folder
+from ..formats.share import BY_SLICE, Scene, What
 from . import jobs, palette
+from .export_preview import PreviewPlace, preview_of
 from .session import Session
 from .sheets import Card
+from .side_panel import heading
 
 GRID_PX = palette.GRID_PX
+
+
+class WhatBox(QCheckBox):
+    """One kind of file; says when it is looked at, by mouse or keys.
+
+    Signals:
+        looked_at: its What.
+    """
+
+    looked_at = Signal(object)
+
+    def __init__(self, what: What, name: str, text: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.what = what
+        self.setObjectName(name)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        super().enterEvent(event)
+        self.looked_at.emit(self.what)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.looked_at.emit(self.what)
 
 
 class ExportSheet(Card):
@@ -24,27 +62,45 @@ class ExportSheet(Card):
     """
 
     ordered = Signal(object)
+    widest_px = 92 * GRID_PX
+    takes_keys = True
 
     def __init__(self, session: Session, ask_folder: Callable[[QWidget, str, Path], Path | None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("exportSheet")
-        self.setAccessibleName(self.tr("Export pictures"))
+        self.setAccessibleName(self.tr("Export"))
         self._session, self._ask_folder = session, ask_folder
         self._parent_folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or Path.home()) / "brainviewer"
         self._order: jobs.ExportOrder | None = None
+        self._scene: Scene | None = None
+        self._looked_at = What.OVERLAYS
         self._other = Path()
-        self.one = QRadioButton(self)
-        self.one.setObjectName("exportSliceButton")
-        self.all = QRadioButton(self)
-        self.all.setObjectName("exportAllButton")
+        self.boxes = {what: self._box(what, name, text) for what, name, text in self._kinds()}
+        self.boxes[What.OVERLAYS].setChecked(True)
+        self.one, self.findings, self.all = (self._radio(name) for name in ("exportSliceButton", "exportFindingsButton", "exportAllButton"))
         self.all.setChecked(True)
         group = QButtonGroup(self)
-        group.addButton(self.one)
-        group.addButton(self.all)
+        for radio in (self.one, self.findings, self.all):
+            group.addButton(radio)
+        group.buttonToggled.connect(self._on_changed)
+        self.nameless = QCheckBox(self.tr("DICOM SEG without the patient's identity"), self)
+        self.nameless.setObjectName("exportNamelessBox")
+        self.nameless.setToolTip(self.tr("It still refers to the source's files by their numbers"))
+        self.nameless.toggled.connect(self._on_changed)
+        self.preview = PreviewPlace(self)
+        self.words = QLabel(self)
+        self.words.setObjectName("exportPreviewWords")
+        self.words.setWordWrap(True)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.words.setFixedHeight(3 * self.words.fontMetrics().lineSpacing())
+        palette.quieten(self.words)
         self.folder = QLineEdit(self)
         self.folder.setObjectName("exportFolderEdit")
         self.folder.setAccessibleName(self.tr("Folder"))
         self.folder.returnPressed.connect(self._on_export)
+        self.count = QLabel(self)
+        self.count.setObjectName("exportCountLabel")
+        palette.quieten(self.count)
         self._choose = self._button("exportChooseButton", self.tr("Choose…"), self._on_choose)
         self._go = self._button("exportButton", self.tr("Export"), self._on_export)
         self._cancel = self._button("exportCancelButton", self.tr("Cancel"), self.dismiss)
@@ -56,6 +112,32 @@ class ExportSheet(Card):
         self._back = self._button("replaceCancelButton", self.tr("Cancel"), self._on_back)
         self._lay_out()
 
+    def _kinds(self) -> tuple[tuple[What, str, str], ...]:
+        tr = self.tr
+        return (
+            (What.OVERLAYS, "exportOverlaysBox", tr("Slices with overlay (PNG)")),
+            (What.PANELS, "exportPanelsBox", tr("Pictures side by side (PNG)")),
+            (What.SHEET, "exportSheetBox", tr("Contact sheet (PNG)")),
+            (What.FILM, "exportFilmBox", tr("Film (GIF)")),
+            (What.MASK, "exportMaskBox", tr("Mask (NIfTI)")),
+            (What.PROBABILITY, "exportProbabilityBox", tr("Probability (NIfTI)")),
+            (What.SEG, "exportSegBox", tr("Mask (DICOM SEG)")),
+            (What.REPORT, "exportReportBox", tr("Report (HTML)")),
+            (What.TABLE, "exportTableBox", tr("Table of slices (CSV)")),
+            (What.NUMBERS, "exportNumbersBox", tr("All numbers (JSON)")),
+        )
+
+    def _box(self, what: What, name: str, text: str) -> WhatBox:
+        box = WhatBox(what, name, text, self)
+        box.looked_at.connect(self._look_at)
+        box.toggled.connect(self._on_changed)
+        return box
+
+    def _radio(self, name: str) -> QRadioButton:
+        radio = QRadioButton(self)
+        radio.setObjectName(name)
+        return radio
+
     def _button(self, name: str, text: str, slot: Callable[[], None]) -> QPushButton:
         button = QPushButton(text, self)
         button.setObjectName(name)
@@ -63,41 +145,62 @@ class ExportSheet(Card):
         return button
 
     def _lay_out(self) -> None:
-        title = QLabel(self.tr("Export pictures"), self)
+        title = QLabel(self.tr("Export"), self)
         palette.emphasise(title)
-        hint = QLabel(self.tr("PNG of the slices as they are shown now, with the overlay and without words. The heat map is not written."), self)
-        hint.setWordWrap(True)
-        palette.quieten(hint)
         head = QHBoxLayout()
         head.addWidget(title, 1)
         head.addWidget(self.close_button(), 0, Qt.AlignmentFlag.AlignTop)
-        what = QHBoxLayout()
-        what.setSpacing(3 * GRID_PX)
-        what.addWidget(self.all)
-        what.addWidget(self.one)
-        what.addStretch()
-        where = QHBoxLayout()
-        where.setSpacing(GRID_PX)
-        where.addWidget(QLabel(self.tr("Folder"), self))
-        where.addWidget(self.folder, 1)
-        where.addWidget(self._choose)
+        kinds = QVBoxLayout()
+        kinds.setSpacing(GRID_PX - 2)
+        for words, whats in (
+            (self.tr("Pictures"), BY_SLICE),
+            (self.tr("Volumes"), (What.MASK, What.PROBABILITY, What.SEG)),
+            (self.tr("Numbers"), (What.REPORT, What.TABLE, What.NUMBERS)),
+        ):
+            kinds.addWidget(heading(words, self))
+            for what in whats:
+                kinds.addWidget(self.boxes[what])
+            kinds.addSpacing(GRID_PX // 2)
+        kinds.addStretch()
+        shown = QVBoxLayout()
+        shown.setSpacing(GRID_PX)
+        shown.addWidget(self.preview, 1)
+        shown.addWidget(self.words)
+        middle = QHBoxLayout()
+        middle.setSpacing(3 * GRID_PX)
+        middle.addLayout(kinds)
+        middle.addLayout(shown, 1)
+        slices = QHBoxLayout()
+        slices.setSpacing(2 * GRID_PX)
+        for radio in (self.all, self.findings, self.one):
+            slices.addWidget(radio)
+        slices.addStretch()
+        fields = QGridLayout()
+        fields.setHorizontalSpacing(GRID_PX)
+        fields.setVerticalSpacing(GRID_PX)
+        fields.setColumnStretch(1, 1)
+        fields.addWidget(QLabel(self.tr("Pictures of"), self), 0, 0)
+        fields.addLayout(slices, 0, 1, 1, 2)
+        fields.addWidget(self.nameless, 1, 1, 1, 2)
+        fields.addWidget(QLabel(self.tr("Folder"), self), 2, 0)
+        fields.addWidget(self.folder, 2, 1)
+        fields.addWidget(self._choose, 2, 2)
         self._foot = QStackedWidget(self)
-        self._foot.addWidget(self._row(None, self._go, self._cancel))
+        self._foot.addWidget(self._row(self.count, self._go, self._cancel))
         self._foot.addWidget(self._row(self.question, self._replace, self._new, self._back))
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, GRID_PX + 4, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(GRID_PX + 4)
-        for item in (head, hint, what, where, self._foot):
-            column.addLayout(item) if not isinstance(item, QWidget) else column.addWidget(item)
+        column.addLayout(head)
+        column.addLayout(middle, 1)
+        column.addLayout(fields)
+        column.addWidget(self._foot)
 
-    def _row(self, label: QLabel | None, *buttons: QPushButton) -> QWidget:
+    def _row(self, label: QLabel, *buttons: QPushButton) -> QWidget:
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GRID_PX)
-        if label is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(label, 1)
+        row.addWidget(label, 1)
         for button in buttons:
             row.addWidget(button)
         widget = QWidget(self)
@@ -107,44 +210,114 @@ class ExportSheet(Card):
     def open(self) -> None:
         """Shows the sheet with a folder that is not there yet."""
         session, volume = self._session, self._session.volume
-        if volume is None:
+        if volume is None or session.result is None:
             return
-        self.one.setText(self.tr("This slice ({})").format(session.z + 1))
-        self.all.setText(self.tr("All {} slices").format(len(volume)))
+        self._scene = self._present_scene()
+        count = session.result.slices_with_tumour
+        self.one.setText(self.tr("this slice ({})").format(session.z + 1))
+        self.findings.setText(self.tr("{} with a tumour").format(count))
+        self.findings.setEnabled(count > 0)
+        if self.findings.isChecked() and not count:
+            self.all.setChecked(True)
+        self.all.setText(self.tr("all {} slices").format(len(volume)))
+        is_dicom = bool(volume.instances) and volume.affine is not None
+        self.boxes[What.SEG].setEnabled(is_dicom)
+        self.boxes[What.SEG].setToolTip("" if is_dicom else self.tr("Only of DICOM files that say where they lie"))
+        if not is_dicom:
+            self.boxes[What.SEG].setChecked(False)
         self.folder.setText(str(proposed_folder(self._parent_folder / volume.key)))
         self._foot.setCurrentIndex(0)
         palette.make_primary(self._go)
         palette.make_primary(self._new)
+        self._on_changed()
         self.show()
         self._go.setFocus()
+
+    def _present_scene(self) -> Scene:
+        """The scan on screen as it is shown now."""
+        session = self._session
+        style = session.style if session.layers.overlay else replace(session.style, opacity=0.0)
+        return Scene(
+            session.scan.volume,
+            session.windows,
+            tuple(p for p in session.predictions if p is not None),
+            session.result,
+            style,
+            session.show,
+            session.layers.reference,
+            session.reviewed,
+            session.scan.series.source,
+        )
+
+    def _whats(self) -> tuple[What, ...]:
+        return tuple(what for what, box in self.boxes.items() if box.isChecked())
+
+    def _slices(self) -> tuple[int, ...]:
+        session = self._session
+        if self.one.isChecked():
+            return (session.z,)
+        if self.findings.isChecked():
+            return tuple(p.z for p in session.result.predictions if p.tumour)
+        return tuple(range(len(session.predictions)))
+
+    @Slot(object)
+    def _look_at(self, what: What) -> None:
+        if what is not self._looked_at:
+            self._looked_at = what
+            self._show_preview()
+
+    @Slot()
+    def _on_changed(self) -> None:
+        sender = self.sender()
+        if isinstance(sender, WhatBox):
+            self._looked_at = sender.what
+        if self._scene is None:
+            return
+        whats = self._whats()
+        by_slice = any(what in BY_SLICE for what in whats)
+        for radio in (self.one, self.all):
+            radio.setEnabled(by_slice)
+        self.findings.setEnabled(by_slice and self._session.result.slices_with_tumour > 0)
+        self.nameless.setEnabled(What.SEG in whats)
+        self._go.setEnabled(bool(whats))
+        count = len(self._scene.names(whats, self._slices()))
+        self.count.setText(self.tr("{} files, with results.json").format(count) if count > 1 else self.tr("1 file") if whats else "")
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        scene, session = self._scene, self._session
+        if scene is None or session.volume is None:
+            return
+        slices, what = self._slices(), self._looked_at
+        z = session.z if session.z in slices or not slices else slices[len(slices) // 2]
+        preview = preview_of(scene, what, slices, z, not self.nameless.isChecked())
+        spacing = scene.volume.spacing
+        single = what not in (What.PANELS, What.SHEET)
+        self.preview.show_preview(preview, (spacing[1], spacing[2]) if spacing is not None and single else None)
+        self.words.setText(preview.words)
 
     @Slot()
     def _on_choose(self) -> None:
         start = Path(self.folder.text()).parent
-        chosen = self._ask_folder(self, self.tr("Folder for the pictures"), start if start.is_dir() else Path.home())
+        chosen = self._ask_folder(self, self.tr("Folder for the export"), start if start.is_dir() else Path.home())
         if chosen is not None:
             self.folder.setText(str(chosen))
             self._foot.setCurrentIndex(0)
 
     @Slot()
     def _on_export(self) -> None:
-        session, text = self._session, self.folder.text().strip()
-        if session.scan is None or session.result is None or not text:
+        session, text, whats = self._session, self.folder.text().strip(), self._whats()
+        if session.scan is None or session.result is None or not text or not whats:
             return
-        slices = (session.z,) if self.one.isChecked() else tuple(range(len(session.predictions)))
-        predictions = tuple(p for p in session.predictions if p is not None)
         folder = Path(text).expanduser().absolute()
-        layers = session.layers
-        order = jobs.ExportOrder(
-            session.scan.volume, session.windows, predictions, session.style, session.show, layers.overlay, layers.reference, slices, folder
-        )
+        order = jobs.ExportOrder(self._present_scene(), whats, self._slices(), folder, not self.nameless.isChecked())
         there = jobs.standing_in_the_way(order)
         if not there:
             self._send(order)
             return
         self._order = order
         self._other = proposed_folder(folder)
-        count = self.tr("1 picture") if there == 1 else self.tr("{} pictures").format(there)
+        count = self.tr("1 file") if there == 1 else self.tr("{} files").format(there)
         self.question.setText(self.tr('Replace {} in "{}"?').format(count, folder.name))
         self._new.setText(self.tr('New folder "{}"').format(self._other.name))
         self._foot.setCurrentIndex(1)
@@ -171,4 +344,4 @@ class ExportSheet(Card):
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self._order = None
+        self._order = self._scene = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ..formats.kept_edits import Found, ScanMark
 from ..formats.series import ScanListing, Series, nothing_found
 from ..formats.share import Scene, What
 from ..imaging import render
-from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
+from ..imaging.prediction import Prediction, ScanResult
 from ..imaging.volume import Volume, Window
 from .state import EngineFacts, OpenedScan
 from .worker import Task
@@ -283,9 +283,7 @@ def export(order: ExportOrder, task: Task) -> ExportDone:
     source = order.scene.volume.source
     own = source if source.is_dir() else source.parent
     check_target(order.folder, overwrite=True, sources=[own / "slice"])
-    names = share.write(
-        order.folder, order.scene, order.whats, order.slices, identity=order.identity, progress=partial(_step, task, "exporting")
-    )
+    names = share.write(order.folder, order.scene, order.whats, order.slices, identity=order.identity, progress=partial(_step, task, "exporting"))
     return ExportDone(order.folder, names)
 
 
@@ -304,7 +302,6 @@ class CaseOrder:
         folder: of all cases.
     """
 
-    case: str
     volume: Volume
     mask: np.ndarray
     slices: tuple[int, ...]
@@ -320,10 +317,11 @@ class CaseDone:
 
 
 def export_case(order: CaseOrder, task: Task) -> CaseDone:
-    """Writes a labelled case, in the place of an older state of it.
+    """Writes a labelled case under a code made of what the scan holds, in the place of an older state of it.
 
     Raises:
         WriteError: if it cannot be written.
     """
     task.step(0, 0, "exporting")
-    return CaseDone(labelled.export_case(order.folder, order.case, order.volume, order.mask, order.slices), len(order.slices))
+    case = kept_edits.mark_of(order.volume).case
+    return CaseDone(labelled.export_case(order.folder, case, order.volume, order.mask, order.slices), len(order.slices))

@@ -24,6 +24,7 @@ from .tools import (
     drawing,
     exporting,
     helping,
+    labelling,
     listing,
     looking,
     opening,
@@ -37,6 +38,7 @@ USUAL_PX = (1280, 832)
 TOOLS: tuple[type[Tool], ...] = (
     opening.Opening,
     exporting.Exporting,
+    labelling.Labelling,
     listing.Listing,
     drawing.Drawings,
     analysing.Analysing,

@@ -19,7 +19,7 @@ class Menus(QObject):
 
     def __init__(self, window: QMainWindow, stage: Stage, tools: Sequence[Tool]) -> None:
         super().__init__(window)
-        self._window, self._scan_area = window, stage.scan
+        self._window, self._scan_area, self._stage = window, stage.scan, stage
         self._commands: dict[QAction, Command] = {}
         self._groups: dict[str, QActionGroup] = {}
         self.menus: list[QMenu] = []
@@ -36,13 +36,14 @@ class Menus(QObject):
             signal.connect(self._on_changed)
         for signal in (session.analysis_changed, session.prediction_changed, session.result_changed, stage.settings_changed, stage.flow.busy_changed):
             signal.connect(self._on_changed)
+        stage.asked.connect(self.refresh)
         self.refresh()
 
     @Slot()
     def refresh(self) -> None:
         """Asks every command whether it can be done, and is on."""
         for action, command in self._commands.items():
-            action.setEnabled(bool(command.enabled()))
+            action.setEnabled(bool(command.enabled()) and not (self._stage.asking and has_plain_key(action)))
             if command.checked is not None:
                 action.setChecked(bool(command.checked()))
 
@@ -112,6 +113,11 @@ def actions_in(menu: QMenu) -> list[QAction]:
     for action in menu.actions():
         found += actions_in(action.menu()) if action.menu() is not None else [action]
     return found
+
+
+def has_plain_key(action: QAction) -> bool:
+    """Whether a letter, digit or sign alone triggers it."""
+    return any(len(key.toString(QKeySequence.SequenceFormat.PortableText).removeprefix("Shift+")) == 1 for key in action.shortcuts())
 
 
 def plain(text: str) -> str:

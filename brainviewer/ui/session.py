@@ -53,6 +53,7 @@ class Session(Look):
         self.engine: EngineFacts | None = None
         self.badges: dict[str, Badge] = {}
         self.edited: dict[int, np.ndarray] = {}
+        self.reviewed: frozenset[int] = frozenset()
         self.models_result: ScanResult | None = None
         self._models: tuple[Prediction | None, ...] = ()
         self._masked_at = self.style.threshold
@@ -70,7 +71,7 @@ class Session(Look):
             self._remembered.clear()
             self.listing_changed.emit(self.listing)
         self.scan = scan
-        self.edited = {}
+        self.edited, self.reviewed = {}, frozenset()
         count = len(scan.volume)
         self.z = count // 2
         self.windows = self._windows_of(scan)
@@ -82,7 +83,8 @@ class Session(Look):
     def close(self) -> None:
         """Back to the start page."""
         self.listing, self.scan, self.result, self.models_result = None, None, None, None
-        self.z, self.windows, self.predictions, self._models, self.badges, self.edited = 0, (), (), (), {}, {}
+        self.z, self.windows, self.predictions, self._models, self.badges = 0, (), (), (), {}
+        self.edited, self.reviewed = {}, frozenset()
         self.analysis = Analysis()
         self._remembered.clear()
         self.listing_changed.emit(None)
@@ -197,8 +199,9 @@ class Session(Look):
             self.edited[z] = mask
         self._count([z], final)
 
-    def put_edits(self, edited: Mapping[int, np.ndarray]) -> None:
-        """All masks made by hand, (Y, X) bool each; of every other slice the models' own counts."""
+    def put_edits(self, edited: Mapping[int, np.ndarray], reviewed: frozenset[int] = frozenset()) -> None:
+        """All masks made by hand, (Y, X) bool each; of every other slice the models' own counts. And the slices that a person looked at."""
+        self.reviewed = reviewed
         changed = [z for z in sorted({*self.edited, *edited}) if self.edited.get(z) is not edited.get(z)]
         self.edited = dict(edited)
         if changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QPen, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from . import icons, palette
@@ -17,11 +17,17 @@ class Card(QWidget):
     """A raised panel with an edge.
 
     Signals:
+        shown: it is on the screen.
         closed: it is gone from the screen.
+
+    Attributes:
+        takes_keys: whether plain keys (letters, digits, signs) do nothing on the scan while it is on the screen.
     """
 
+    shown = Signal()
     closed = Signal()
     widest_px = 60 * GRID_PX
+    takes_keys = False
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +50,10 @@ class Card(QWidget):
         if not self.isHidden():
             self.hide()
             self.closed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.shown.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

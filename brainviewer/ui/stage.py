@@ -52,9 +52,11 @@ class Stage(QObject):
 
     Signals:
         settings_changed: Settings, whenever something worth keeping changed.
+        asked: `asking` may be another.
     """
 
     settings_changed = Signal(object)
+    asked = Signal()
 
     def __init__(self, window: QMainWindow, session: Session, flow: Flow, settings: Settings, dialogs: Dialogs) -> None:
         super().__init__(window)
@@ -89,6 +91,14 @@ class Stage(QObject):
         self._cards.append(card)
         self._place.add(card)
         card.closed.connect(self._give_the_scan_the_keys)
+        if card.takes_keys:
+            card.shown.connect(self.asked)
+            card.closed.connect(self.asked)
+
+    @property
+    def asking(self) -> bool:
+        """Whether a card on screen has the plain keys for itself."""
+        return any(card.takes_keys and not card.isHidden() for card in self._cards)
 
     def dismiss_card(self) -> bool:
         """Closes one card; whether there was one."""

@@ -20,7 +20,6 @@ from brainviewer.formats.export import (
     SAVES,
     check_target,
     convert_volume,
-    export_overlays,
     overlay_picture,
     proposed_folder,
     results_document,
@@ -192,15 +191,6 @@ def test_the_same_call_writes_the_same_bytes(tmp_path):
     for path in (tmp_path / "a").iterdir():
         if path.name != "results.json":  # it tells how long it took
             assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
-
-
-def test_the_windows_overlays_are_the_command_lines(tmp_path):
-    write_results(tmp_path / "cli", VOLUME, RESULT, STYLE)
-    files = export_overlays(tmp_path / "window", VOLUME, RESULT.predictions, STYLE, slices=[1, 3])
-    assert [file.name for file in files] == ["s_2_overlay.png", "s_4_overlay.png"]
-    assert {path.name for path in (tmp_path / "window").iterdir()} == {file.name for file in files}
-    for file in files:
-        assert file.read_bytes() == (tmp_path / "cli" / file.name).read_bytes()
 
 
 def test_unknown_words_are_refused_before_anything_is_written(tmp_path):

@@ -25,6 +25,7 @@ class Drawings(Tool):
         view.add_hand(PenHand(editing, view))
         editing.pen_changed.connect(self._on_pen)
         editing.edits_changed.connect(self._on_edits)
+        self.session.slice_changed.connect(self._on_edits)
         editing.told.connect(stage.say)
         stage.escapes.append(editing.put_down)
 

@@ -10,6 +10,8 @@ from ..jobs import ExportDone
 from ..stage import Stage
 from .tool import FILE, Command, Tool
 
+REPORT = "report.html"
+
 
 class Exporting(Tool):
     def __init__(self, stage: Stage) -> None:
@@ -23,8 +25,8 @@ class Exporting(Tool):
         self.session.result_changed.connect(self._on_result)
 
     def commands(self) -> tuple[Command, ...]:
-        tip = self.tr("Write this slice or all slices with their overlay as PNG")
-        return (Command("exportAction", FILE, self.tr("&Export pictures…"), self._export, ("Ctrl+E",), tip, self.is_open),)
+        tip = self.tr("Pictures, volumes, tables or a report of this scan")
+        return (Command("exportAction", FILE, self.tr("&Export…"), self._export, ("Ctrl+E",), tip, self.is_open),)
 
     @Slot()
     def _export(self) -> None:
@@ -49,10 +51,18 @@ class Exporting(Tool):
 
     @Slot(object)
     def _on_exported(self, done: ExportDone) -> None:
+        if not isinstance(done, ExportDone):
+            return
         self._done = done
-        count = self.tr("1 picture was written") if done.count == 1 else self.tr("{} pictures were written").format(done.count)
-        choice = Choice(self.tr("Open folder"), self._open_folder)
-        self.stage.say(Message("done", self.tr('{} to "{}".').format(count, done.folder.name), str(done.folder), (choice,)))
+        count = self.tr("1 file was written") if len(done.names) == 1 else self.tr("{} files were written").format(len(done.names))
+        choices = [Choice(self.tr("Open folder"), self._open_folder)]
+        if REPORT in done.names:
+            choices.insert(0, Choice(self.tr("Open report"), self._open_report))
+        self.stage.say(Message("done", self.tr('{} to "{}".').format(count, done.folder.name), str(done.folder), tuple(choices)))
+
+    def _open_report(self) -> None:
+        if self._done is not None:
+            self.stage.dialogs.open_outside(QUrl.fromLocalFile(str(self._done.folder / REPORT)))
 
     def _open_folder(self) -> None:
         if self._done is not None:
