@@ -122,6 +122,8 @@ class MessageCard(Card):
         while self._buttons.count():
             widget = self._buttons.takeAt(0).widget()
             if widget is not None:
+                widget.hide()  # it goes only when Qt is idle
+                widget.setObjectName("")
                 widget.deleteLater()
         for number, choice in enumerate(message.choices):
             button = QPushButton(choice.text, self)
