@@ -375,7 +375,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, number):
 def test_a_failure_leaves_older_results_as_they_were(tmp_path, monkeypatch):
     write_results(tmp_path, VOLUME, RESULT, STYLE)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr(export, "_table", lambda rows: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+    monkeypatch.setattr(export, "table_text", lambda rows: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
     with pytest.raises(WriteError, match="input/output error"):
         write_results(tmp_path, VOLUME, RESULT, replace(STYLE, rgb=(0, 0, 255)))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
