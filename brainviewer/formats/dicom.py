@@ -159,6 +159,7 @@ def _series(source: _Source) -> Series:
         derived="DERIVED" in (word.upper() for word in file.image_type[:1]),
         refusal=_refusal(stack),
         instances=_instances(stack),
+        window=_stated_window(stack) if len(source.values.channels) == 1 else None,
     )
 
 
@@ -310,15 +311,22 @@ def _volume(source: _Source, voxels: np.ndarray, notes: tuple[str, ...], ignored
     )
 
 
+def _stated_window(stack: Stack) -> tuple[float, float] | None:
+    """The window that most of the files ask for: the median of theirs."""
+    windows = [window for frame in stack.frames if (window := turned_window(frame)) is not None]
+    if len(windows) * 2 <= len(stack.frames):
+        return None
+    low, high = statistics.median(low for low, _ in windows), statistics.median(high for _, high in windows)
+    return (float(low), float(high)) if high > low else None
+
+
 def _window(stack: Stack, voxels: np.ndarray) -> tuple[float, float] | None:
-    """The file's own window (of several slices, the median), or one by percentiles that leaves the padding out, or None."""
+    """The files' own window, or one by percentiles that leaves the padding out, or None."""
     if voxels.shape[-1] != 1:
         return None
-    windows = [window for frame in stack.frames if (window := turned_window(frame)) is not None]
-    if windows and len(windows) * 2 > len(stack.frames):
-        low, high = statistics.median(low for low, _ in windows), statistics.median(high for _, high in windows)
-        if high > low and _shows_something(voxels, low, high):
-            return float(low), float(high)
+    stated = _stated_window(stack)
+    if stated is not None and Window(*stated).shows(voxels.reshape(-1)[:: max(1, voxels.size // _SAMPLES)]):
+        return stated
     paddings = {padding_of(frame) for frame in stack.frames} - {None}
     if len(paddings) != 1:
         return None
@@ -329,12 +337,6 @@ def _window(stack: Stack, voxels: np.ndarray) -> tuple[float, float] | None:
         return None
     shown = Window.auto(tissue)
     return shown.low, shown.high
-
-
-def _shows_something(voxels: np.ndarray, low: float, high: float) -> bool:
-    """Whether a window leaves the picture neither all black nor all white."""
-    sample = voxels.reshape(-1)[:: max(1, voxels.size // _SAMPLES)]
-    return bool(np.count_nonzero(sample > low) and np.count_nonzero(sample < high))
 
 
 def _peek(source: _Source, z: int) -> np.ndarray:

@@ -63,6 +63,7 @@ class Series:
         derived: whether the pictures were computed from others (maps, reformats), as far as the files say.
         refusal: why it must not be analysed, as far as the listing tells, or "".
         instances: of DICOM, as in `Volume`; slices that turn out to be unreadable included.
+        window: (low, high) that the files ask to be shown with, or None; it may leave a picture black.
     """
 
     key: str
@@ -89,6 +90,7 @@ class Series:
     derived: bool = False
     refusal: str = ""
     instances: tuple[tuple[Path, int], ...] = ()
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)

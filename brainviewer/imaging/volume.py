@@ -173,6 +173,11 @@ class Window:
         """The same values the other way round: what was black is white."""
         return Window(self.high, self.low)
 
+    def shows(self, values: np.ndarray) -> bool:
+        """Whether it leaves an array neither all black nor all white."""
+        low, high = sorted((self.low, self.high))
+        return bool(np.count_nonzero(values > low) and np.count_nonzero(values < high))
+
     @property
     def width(self) -> float:
         return abs(self.high - self.low)

@@ -164,11 +164,30 @@ class Flow(QObject):
             self.path_opened.emit(self._opening)
         if opened.notes:
             self.messaged.emit(Message("warning", opened.notes[0], self.tr("The next series is shown instead.")))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The work that a scan on screen brings with it."""
         if self.session.analysis.phase is Phase.FINISHED:
             self._refine()
         elif self.analyse_on_open:
             self.analyse()
         self._make_thumbnails()
+
+    def _show_preview(self, preview: OpenedScan) -> None:
+        self._analyst.cancel()
+        self._analyse_ticket = self._refine_ticket = 0
+        self._keep_busy_of(self._open_ticket, self._export_ticket)
+        self.session.show_preview(preview)
+
+    def _stop_opening(self) -> None:
+        """What was to be opened could not, or is not to be."""
+        self.open_failed.emit()
+        if self.session.preview is not None:
+            self.session.end_preview()
+            self._go_on()
+        else:
+            self._make_thumbnails()
 
     def _make_thumbnails(self) -> None:
         if self._thumbnails_wanted:
@@ -292,6 +311,8 @@ class Flow(QObject):
         if partial_.ticket == self._thumbnail_ticket:
             self._thumbnails_wanted = [s for s in self._thumbnails_wanted if s.key != value[0]]
             self.thumbnail_made.emit(value)
+        elif partial_.ticket == self._open_ticket:
+            self._show_preview(value)
         elif partial_.ticket not in (self._analyse_ticket, self._refine_ticket):
             return
         elif isinstance(value, Prediction):
@@ -324,9 +345,8 @@ class Flow(QObject):
         self._set_busy(ticket, None)
         assert error is not None
         if ticket == self._open_ticket:
+            self._stop_opening()
             self._say(error)
-            self.open_failed.emit()
-            self._make_thumbnails()
         elif ticket == self._analyse_ticket:
             self.session.end_analysis(Phase.FAILED)
             self._say(error, Choice(self.tr("Try again"), self.analyse))
@@ -342,8 +362,7 @@ class Flow(QObject):
         elif ticket == self._export_ticket:
             self.messaged.emit(Message("info", self.tr("The export was stopped; nothing was written.")))
         elif ticket == self._open_ticket:
-            self.open_failed.emit()
-            self._make_thumbnails()
+            self._stop_opening()
 
     def _say(self, error: BrainviewerError, *choices: Choice) -> None:
         self.messaged.emit(Message("error", error.sentence, error.hint, choices))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,12 @@ from .worker import Task
 log = logging.getLogger(__name__)
 
 THUMBNAIL_PX = 96
+
+PREVIEW_AFTER_S = 0.1
+"""Who waits that long sees one slice of the scan; what is read sooner would only flicker."""
+
+NEARLY_READ = 0.8
+PREVIEW_SAMPLES = 6
 
 
 # The functions the window calls, each with its real default; tests bring their own
@@ -93,6 +100,7 @@ def open_path(backend: Backend, path: Path, task: Task) -> OpenedScan:
     Raises:
         ReadError: if nothing under the path can be opened.
     """
+    started_s = time.monotonic()
     listing = backend.scan(path, partial(_step, task, "looking"))
     task.step(0, 0, "looking")
     if not listing.series:
@@ -100,7 +108,7 @@ def open_path(backend: Backend, path: Path, task: Task) -> OpenedScan:
     failures: list[BrainviewerError] = []
     for series in sorted(listing.series, key=unlikeness):
         try:
-            opened = open_series(backend, listing, series, task)
+            opened = open_series(backend, listing, series, task, started_s)
         except BrainviewerError as error:
             log.warning("Series %s could not be read: %s", series.key, error)
             failures.append(error)
@@ -110,12 +118,53 @@ def open_path(backend: Backend, path: Path, task: Task) -> OpenedScan:
     raise failures[0]
 
 
-def open_series(backend: Backend, listing: ScanListing, series: Series, task: Task) -> OpenedScan:
-    """Reads one series of a listing."""
-    volume = backend.open_volume(series, partial(_step, task, "reading"))
+def open_series(backend: Backend, listing: ScanListing, series: Series, task: Task, started_s: float | None = None) -> OpenedScan:
+    """Reads one series of a listing; where that takes a while, shares an OpenedScan of its middle slice.
+
+    Args:
+        started_s: since when someone waits, of `time.monotonic`; from now on if None.
+    """
+    waiting = _Waiting(listing, series, task, time.monotonic() if started_s is None else started_s)
+    volume = backend.open_volume(series, waiting.step)
     task.step(1, 1, "reading")
     windows = render.windows_of(volume)
     return OpenedScan(listing, series, volume, windows, thumbnail_of(volume, windows))
+
+
+class _Waiting:
+    """Somebody looks at the screen while a series is read: shows them one slice, once, if it lasts."""
+
+    def __init__(self, listing: ScanListing, series: Series, task: Task, started_s: float) -> None:
+        self._listing, self._series, self._task, self._started_s = listing, series, task, started_s
+        self._shown = series.peek is None
+
+    def step(self, done: int, total: int) -> None:
+        self._task.step(done, total, "reading")
+        if not self._shown and time.monotonic() - self._started_s >= PREVIEW_AFTER_S and done < NEARLY_READ * total:
+            self._shown = True
+            try:
+                if (preview := preview_of(self._listing, self._series)) is not None:
+                    self._task.share(preview)
+            except BrainviewerError as error:  # said when the whole of it is read
+                log.info("No preview of %s: %s", self._series.key, error)
+
+
+def preview_of(listing: ScanListing, series: Series) -> OpenedScan | None:
+    """The middle slice alone, with a window that is about that of the whole scan; None where no slice can be read alone.
+
+    Raises:
+        ReadError: where that slice cannot be read.
+    """
+    middle = middle_of(series)
+    if middle is None or series.peek is None:
+        return None
+    count = series.shape[0]
+    places = sorted({count * part // PREVIEW_SAMPLES for part in range(1, PREVIEW_SAMPLES)})
+    sample = replace(
+        middle, voxels=np.concatenate([series.peek(z)[np.newaxis] for z in places]), sources=("",) * len(places), stems=("",) * len(places)
+    )
+    windows = render.windows_of(sample)
+    return OpenedScan(listing, series, middle, windows, thumbnail_of(middle, windows))
 
 
 def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
@@ -123,18 +172,19 @@ def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
     for wanted in series:
         task.step(0, 0, "thumbnails")
         try:
-            volume = _middle_of(wanted) or backend.open_volume(wanted, partial(_step, task, "thumbnails"))
+            volume = middle_of(wanted) or backend.open_volume(wanted, partial(_step, task, "thumbnails"))
             task.share((wanted.key, thumbnail_of(volume, render.windows_of(volume))))
         except BrainviewerError as error:
             log.info("No thumbnail of %s: %s", wanted.key, error)
 
 
-def _middle_of(series: Series) -> Volume | None:
+def middle_of(series: Series) -> Volume | None:
     """The middle slice as a scan of its own, or None where it cannot be read alone."""
     if series.peek is None:
         return None
+    picture = series.peek(series.shape[0] // 2)[np.newaxis]
     return Volume(
-        voxels=series.peek(series.shape[0] // 2)[np.newaxis],
+        voxels=picture,
         affine=None,
         channels=series.channels,
         source=Path(series.source),
@@ -142,6 +192,8 @@ def _middle_of(series: Series) -> Volume | None:
         format=series.format,
         sources=("",),
         stems=("",),
+        plane=series.plane,
+        window=series.window if series.window is not None and Window(*series.window).shows(picture) else None,
         voxel_mm=series.spacing_mm,
     )
 

@@ -95,8 +95,8 @@ class Look(QObject):
         """The automatic ones, now and for scans of this kind to come."""
         if self.scan is not None:
             for channel in range(len(self.scan.windows)):
-                self._chosen_windows.pop(self._kind(channel), None)
-            self.set_windows(self._windows_of(self.scan))
+                self._chosen_windows.pop(_kind(self.scan, channel), None)
+            self.set_windows(self.windows_of(self.scan))
 
     def invert(self) -> None:
         self.inverted = not self.inverted
@@ -107,28 +107,20 @@ class Look(QObject):
         windows = list(self.windows)
         for channel, window in chosen.items():
             windows[channel] = window.inverted if self.inverted else window
-            auto, kind = self.scan.windows[channel], self._kind(channel)
+            auto, kind = self.scan.windows[channel], _kind(self.scan, channel)
             if kind:
                 self._chosen_windows[kind] = (window.width / auto.width, (window.level - auto.level) / auto.width)
         self.set_windows(tuple(windows))
 
-    def _windows_of(self, scan: OpenedScan) -> tuple[Window, ...]:
+    def windows_of(self, scan: OpenedScan) -> tuple[Window, ...]:
         """The automatic windows as the user had changed those of the same kind."""
         windows = []
         for channel, auto in enumerate(scan.windows):
-            width, shift = self._chosen_windows.get(self._kind(channel), (1.0, 0.0))
+            width, shift = self._chosen_windows.get(_kind(scan, channel), (1.0, 0.0))
             level = auto.level + shift * auto.width
             window = auto if (width, shift) == (1.0, 0.0) else Window(level - width * auto.width / 2, level + width * auto.width / 2)
             windows.append(window.inverted if self.inverted else window)
         return tuple(windows)
-
-    def _kind(self, channel: int) -> str:
-        """What windows are remembered by: the channel's sequence, or "" where that is not known."""
-        if self.scan is None:
-            return ""
-        if self.scan.volume.composed:
-            return COMPOSED_KINDS[self.scan.volume.channels[channel]]
-        return self.scan.series.sequence or "" if len(self.scan.windows) == 1 else ""
 
     def channels_shown(self) -> tuple[int, ...]:
         """Indices of the channels that the picture is made of."""
@@ -205,3 +197,10 @@ class Look(QObject):
         if style != self.style:
             self.style = style
             self.style_changed.emit(style)
+
+
+def _kind(scan: OpenedScan, channel: int) -> str:
+    """What windows are remembered by: the channel's sequence, or "" where that is not known."""
+    if scan.volume.composed:
+        return COMPOSED_KINDS[scan.volume.channels[channel]]
+    return scan.series.sequence or "" if len(scan.windows) == 1 else ""

@@ -75,6 +75,7 @@ class ScanPanel(QWidget):
         self.previous_button.clicked.connect(self.go_to_previous_finding)
         self.next_button.clicked.connect(self.go_to_next_finding)
         session.scan_changed.connect(self._on_scan)
+        session.preview_changed.connect(self._on_scan)
         session.slice_changed.connect(self._on_slice)
         session.show_changed.connect(self._on_look)
         session.windows_changed.connect(self._on_look)
@@ -107,17 +108,18 @@ class ScanPanel(QWidget):
 
     @Slot(object)
     def _on_scan(self, scan: object) -> None:
-        volume = self._session.volume
+        session, volume, preview = self._session, self._session.volume, self._session.preview
         self._hovered = None
-        count = len(volume) if volume is not None else 0
+        count = len(volume) if volume is not None else preview.series.shape[0] if preview is not None else 0
         self.slider.blockSignals(True)
         self.slider.setRange(0, max(count - 1, 0))
-        self.slider.setValue(self._session.z)
+        self.slider.setValue(session.z if volume is not None else count // 2)
         self.slider.blockSignals(False)
-        self.slider.setEnabled(count > 1)
-        if volume is not None:
-            spacing = volume.spacing
-            self.view.set_grid(volume.shape[1:], (spacing[1], spacing[2]) if spacing else None, volume.plane)
+        self.slider.setEnabled(volume is not None and count > 1)
+        shown = volume if volume is not None else preview.volume if preview is not None else None
+        if shown is not None:
+            spacing = shown.spacing
+            self.view.set_grid(shown.shape[1:], (spacing[1], spacing[2]) if spacing else None, shown.plane)
         self._draw()
 
     @Slot(object)
@@ -165,7 +167,7 @@ class ScanPanel(QWidget):
     def _write_corners(self) -> None:
         session, volume = self._session, self._session.volume
         if volume is None:
-            self.view.set_corners()
+            self.view.set_corners(**self._preview_corners())
             return
         place = self.tr("{} / {}").format(session.z + 1, len(volume))
         prediction = session.prediction
@@ -182,6 +184,19 @@ class ScanPanel(QWidget):
             bottom_left=(*self._pixel_words(), place + self._height_words()),
             bottom_right=self._window_words(),
         )
+
+    def _preview_corners(self) -> dict[str, tuple[str, ...]]:
+        """While the other slices are being read."""
+        preview = self._session.preview
+        if preview is None:
+            return {}
+        count = preview.series.shape[0]
+        name = measures.show_words(self._session.show) if preview.volume.composed else preview.series.description or preview.series.key
+        return {
+            "top_left": (name,),
+            "top_right": (self.tr("The other slices are being read"),),
+            "bottom_left": (self.tr("{} / {}").format(count // 2 + 1, count),),
+        }
 
     def _height_words(self) -> str:
         """Where the slice lies along the volume's axis, in the patient's own millimetres."""

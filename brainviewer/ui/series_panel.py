@@ -102,7 +102,7 @@ class SeriesPanel(QWidget):
 
     def show_current(self) -> None:
         """Marks the series on screen."""
-        scan = self._session.scan
+        scan = self._session.scan or self._session.preview
         self.list.blockSignals(True)
         self.list.setCurrentItem(self._item(scan.series.key) if scan else None)
         self.list.blockSignals(False)

@@ -23,6 +23,7 @@ class Session(Look):
     """Signals, one a field, beside those of `Look`; each is sent after the change and only where something changed.
 
     listing_changed: ScanListing or None.
+    preview_changed: OpenedScan of one slice, while the others are read and no scan is on screen; or None.
     scan_changed: OpenedScan or None; what belongs to the scan (slice, windows, predictions) has been reset and follows by its own signals.
     slice_changed: displayed index.
     prediction_changed: a Prediction that arrived, or None when all of them changed.
@@ -34,6 +35,7 @@ class Session(Look):
     """
 
     listing_changed = Signal(object)
+    preview_changed = Signal(object)
     scan_changed = Signal(object)
     slice_changed = Signal(object)
     prediction_changed = Signal(object)
@@ -46,6 +48,8 @@ class Session(Look):
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(settings or Settings(), parent)
         self.listing: ScanListing | None = None
+        self.preview: OpenedScan | None = None
+        self._left: OpenedScan | None = None
         self.z = 0
         self.predictions: tuple[Prediction | None, ...] = ()
         self.analysis = Analysis()
@@ -63,8 +67,40 @@ class Session(Look):
 
     # What is open
 
+    def show_preview(self, preview: OpenedScan) -> None:
+        """One slice of a scan of which the others are still being read. The scan on screen leaves it; `open` or `end_preview` is next."""
+        if self.preview is None:
+            self._left = self.scan
+        self.preview, self.scan = preview, None
+        self._empty()
+        self._announce()
+        self.preview_changed.emit(preview)
+
+    def end_preview(self) -> None:
+        """It is not to be read after all: back to the scan that was on screen before."""
+        left = self._left
+        self._no_preview()
+        if left is not None:
+            self.open(left)
+        else:
+            self._announce()
+
+    def _no_preview(self) -> None:
+        self._left = None
+        if self.preview is not None:
+            self.preview = None
+            self.preview_changed.emit(None)
+
+    def _empty(self) -> None:
+        """No answers and no scan to have them."""
+        self.result, self.models_result = None, None
+        self.z, self.windows, self.predictions, self._models = 0, (), (), ()
+        self.edited, self.reviewed = {}, frozenset()
+        self.analysis = Analysis()
+
     def open(self, scan: OpenedScan) -> None:
         """Puts another scan on screen, with the finished answer it got before where there is one."""
+        self._no_preview()
         if self.listing is not scan.listing:
             self.listing = scan.listing
             self.badges = {}
@@ -74,7 +110,7 @@ class Session(Look):
         self.edited, self.reviewed = {}, frozenset()
         count = len(scan.volume)
         self.z = count // 2
-        self.windows = self._windows_of(scan)
+        self.windows = self.windows_of(scan)
         self.models_result, self._models = self._remembered.get(scan.series.key, (None, (None,) * count))
         self.result, self.predictions = self.models_result, self._models
         self.analysis = Analysis(Phase.FINISHED if self.result else Phase.NONE, count if self.result else 0, count)
@@ -82,10 +118,9 @@ class Session(Look):
 
     def close(self) -> None:
         """Back to the start page."""
-        self.listing, self.scan, self.result, self.models_result = None, None, None, None
-        self.z, self.windows, self.predictions, self._models, self.badges = 0, (), (), (), {}
-        self.edited, self.reviewed = {}, frozenset()
-        self.analysis = Analysis()
+        self._no_preview()
+        self.listing, self.scan, self.badges = None, None, {}
+        self._empty()
         self._remembered.clear()
         self.listing_changed.emit(None)
         self._announce()

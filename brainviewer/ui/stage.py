@@ -83,7 +83,8 @@ class Stage(QObject):
 
     def show_page(self, page: QWidget | None) -> None:
         """A page that was added, or None: the scan, or the start page without one."""
-        number = self._pages.indexOf(page) if page is not None else int(self.session.scan is not None)
+        on_screen = self.session.scan is not None or self.session.preview is not None
+        number = self._pages.indexOf(page) if page is not None else int(on_screen)
         self._pages.setCurrentIndex(number)
 
     def add_card(self, card: Card) -> None:
