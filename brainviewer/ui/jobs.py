@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,9 +160,8 @@ def preview_of(listing: ScanListing, series: Series) -> OpenedScan | None:
         return None
     count = series.shape[0]
     places = sorted({count * part // PREVIEW_SAMPLES for part in range(1, PREVIEW_SAMPLES)})
-    sample = replace(
-        middle, voxels=np.concatenate([series.peek(z)[np.newaxis] for z in places]), sources=("",) * len(places), stems=("",) * len(places)
-    )
+    nameless = ("",) * len(places)
+    sample = replace(middle, voxels=np.stack([series.peek(z) for z in places]), sources=nameless, stems=nameless)
     windows = render.windows_of(sample)
     return OpenedScan(listing, series, middle, windows, thumbnail_of(middle, windows))
 
