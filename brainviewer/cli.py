@@ -293,6 +293,7 @@ def predict(arguments: argparse.Namespace) -> int:
         all_slices=arguments.all_slices,
         models=arguments.models,
         overwrite=arguments.overwrite,
+        keep=not arguments.no_cache,
         spacing=arguments.spacing,
     )
     document = predict_path(arguments.path, options, progress("Analysing"))
@@ -486,7 +487,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     print(f"brainviewer {document['brainviewer']}, Python {document['python']}, {document['system']}, {document['cores']} cores")
     print(f"Edition: {document['edition']}")
     for row in document["engines"]:
-        said = f"{row['device']}, {row['precision']}. {row['gpu']}" if row["works"] else row["why"]
+        said = " ".join((f"{row['device']}, {row['precision']}.", row["gpu"], row["why_precision"])).strip() if row["works"] else row["why"]
         print(f"Engine {row['engine']}: {said}")
     for row in document["models"]:
         print(f"Model {row['id']} ({row['origin']}): {'whole' if row['whole'] else row['why']}")

@@ -24,6 +24,7 @@ class Settings:
 
     Attributes:
         analyse_on_open: a scan is analysed as soon as it is opened.
+        keep_results: answers of the models are kept for scans that are opened again.
         recents: what was opened last, newest first.
         last_folder: where the last file dialog was, or None.
         theme: "dark" or "light".
@@ -43,6 +44,7 @@ class Settings:
     """
 
     analyse_on_open: bool = True
+    keep_results: bool = True
     recents: tuple[Path, ...] = ()
     last_folder: Path | None = None
     theme: str = "dark"
@@ -186,6 +188,7 @@ def _speed(value: object) -> int:
 
 _PARSE: dict[str, Callable[[object], object]] = {
     "analyse_on_open": _flag,
+    "keep_results": _flag,
     "recents": _paths,
     "last_folder": lambda value: None if value is None else Path(_text(value)),
     "theme": _one_of("dark", "light"),

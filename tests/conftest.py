@@ -9,6 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import gc
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -31,12 +32,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("gui")
 
 
+@pytest.fixture(scope="session")
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the program's verdict on 8-bit weights goes from one test of real networks to the next: to reach it takes longer than most tests."""
+    return tmp_path_factory.mktemp("verdict") / "precision.json"
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of everything that the program keeps for a user: one a test, empty."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("BRAINVIEWER_HOME", str(folder))
-    return folder
+    if request.node.get_closest_marker("engine") is None:
+        yield folder
+        return
+    verdict, own = request.getfixturevalue("verdict"), folder / "cache" / "precision.json"
+    if verdict.exists():
+        own.parent.mkdir()
+        shutil.copy(verdict, own)
+    yield folder
+    if own.exists():
+        shutil.copy(own, verdict)
 
 
 # --- scans

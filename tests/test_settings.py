@@ -21,6 +21,7 @@ fractions = st.floats(0, 1)
 anything = st.builds(
     Settings,
     analyse_on_open=st.booleans(),
+    keep_results=st.booleans(),
     recents=st.lists(paths_, max_size=settings.MOST_RECENTS).map(tuple),
     last_folder=st.none() | paths_,
     theme=st.sampled_from(["dark", "light"]),

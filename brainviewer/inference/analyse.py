@@ -21,7 +21,7 @@ from . import preprocess
 from .bundle import ModelBundle
 from .engine import Engine
 from .fit import fit_note, fit_of
-from .kept import Answer, Kept
+from .kept import Answer
 from .load import Models
 from .postprocess import NETWORK_PIXELS, CleanUp, Decision, clean
 
@@ -59,7 +59,7 @@ class Answers:
 
     Each slice is a batch of its own: an answer that depended on its neighbours could differ between the window and the command line. Slices are
     asked about side by side where the engine takes several calls at a time (`Engine.lanes`). A slice that equals one that was asked about before,
-    in this run or, with `kept`, in an earlier one, needs no network.
+    in this run or, where the models keep answers (`Models.kept`), in an earlier one, needs no network.
 
     Attributes:
         p: (Z,) the classifier's own probability of a tumour; 0 where it was not asked.
@@ -68,8 +68,8 @@ class Answers:
         seconds: (Z,) spent on each slice.
     """
 
-    def __init__(self, volume: Volume, models: Models, kept: Kept | None = None) -> None:
-        self.volume, self.models, self.kept = volume, models, kept
+    def __init__(self, volume: Volume, models: Models) -> None:
+        self.volume, self.models, self.kept = volume, models, models.kept
         self.ranges = preprocess.intensity_ranges(volume.voxels)
         self.p = np.zeros(len(volume))
         self.features: dict[int, np.ndarray] = {}
@@ -128,10 +128,15 @@ class Answers:
 
         return side_by_side(one, slices, self.models.lanes)
 
-    def complete(self) -> None:
-        """Asks both networks about every slice."""
-        for _ in self.look(range(len(self.volume))):
+    def complete(self, slices: Iterable[int] | None = None) -> None:
+        """Asks both networks about some slices, or every one."""
+        for _ in self.look(range(len(self.volume)) if slices is None else slices):
             pass
+
+    def save(self) -> None:
+        """Keeps what was answered, where answers are kept."""
+        if self.kept is not None:
+            self.kept.save()
 
     def _once(self, z: int, key: bytes, ask: Callable[[bytes], None]) -> int:
         """Asks where nobody has under this key; the slice that has the answer. Of two equal slices at the same time one asks, the other waits."""
@@ -200,17 +205,15 @@ def analyse(
     order: Sequence[int] | None = None,
     all_slices: bool = False,
     on_slice: Callable[[Prediction], None] = lambda prediction: None,
-    kept: Kept | None = None,
 ) -> ScanResult:
     """Analyses a whole scan.
 
-    The result does not depend on `order`, nor do decisions and masks depend on `all_slices`, nor anything but its time on `kept`.
+    The result does not depend on `order`, nor do decisions and masks depend on `all_slices`, nor anything but its time on answers kept before.
 
     Args:
         order: slices in the order in which they are wanted; natural order by default.
         all_slices: the segmenter also runs where the classifier finds nothing; its probabilities become known everywhere.
         on_slice: gets each slice's provisional prediction as soon as it is known.
-        kept: answers of earlier runs, which this one adds to.
 
     Returns:
         The final result, none of whose predictions is provisional.
@@ -225,7 +228,7 @@ def analyse(
     task = task or Silent()
     started = time.perf_counter()
     task.step(0, len(volume))
-    scan, decision = Answers(volume, models, kept), decision_of(models)
+    scan, decision = Answers(volume, models), decision_of(models)
     count = len(volume)
     order = list(order) if order is not None else list(range(count))
     try:
@@ -239,8 +242,7 @@ def analyse(
             for _ in filled:
                 task.step(count, count)
     finally:
-        if kept is not None:
-            kept.save()
+        scan.save()
     result = finish(scan, decision, gated, models)
     task.step(count, count)
     return replace(result, seconds=time.perf_counter() - started)
@@ -297,16 +299,14 @@ def _lone_voice(classifier: bool, segmenter: bool) -> str:
     return "classifier" if classifier else "segmenter"
 
 
-def second_pass(
-    volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None, kept: Kept | None = None
-) -> Iterator[Prediction]:
+def second_pass(volume: Volume, models: Models, task: Task, result: ScanResult, order: Sequence[int] | None = None) -> Iterator[Prediction]:
     """The segmenter on the slices that the classifier passed over, for the heat map; yields predictions whose decision is unchanged.
 
     Raises:
         Cancelled: from `task.step`, between two slices.
         EngineError: when no engine can go on.
     """
-    scan = Answers(volume, models, kept)
+    scan = Answers(volume, models)
     sees = _Sight(models, volume)
     open_ = [z for z in (order if order is not None else range(len(volume))) if result.predictions[z].mask is None]
     try:
@@ -318,5 +318,4 @@ def second_pass(
                 yield replace(old, mask=Mask(scan.maps[z]), seconds=old.seconds + scan.seconds[z], only_seen_by=voice)
                 task.step(done, len(open_))
     finally:
-        if kept is not None:
-            kept.save()
+        scan.save()

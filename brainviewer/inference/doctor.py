@@ -50,7 +50,8 @@ def engines(quick: bool = False) -> list[dict]:
         except BrainviewerError as error:
             rows.append({"engine": name, "works": False, "why": str(error)})
             continue
-        rows.append({"engine": name, "works": True, "device": models.device, "precision": models.precision, "gpu": models.gpu_note})
+        row: dict = {"engine": name, "works": True, "device": models.device, "precision": models.precision}
+        rows.append(row | {"gpu": models.gpu_note, "why_precision": models.precision_note})
         models.close()
     return rows
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import paths
+from ..errors import WriteError
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Kept:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
         self._used: set[bytes] = set()
         self._new: dict[bytes, bytes] = {}
 
@@ -90,24 +92,19 @@ class Kept:
                 self._give_up(error)
 
     def forget(self) -> None:
-        """Forgets every answer, and overwrites what stood there.
+        """Forgets every answer; whoever has the file open notices, and goes on with a new one.
 
         Raises:
-            OSError: if it cannot be done.
+            WriteError: if it cannot be done.
         """
         with self._lock:
             self._new.clear()
             self._used.clear()
-            if not self.file.exists():
-                return
+            self._close()
             try:
-                with self._connection() as connection:
-                    connection.execute("DELETE FROM answers")
-            except sqlite3.DatabaseError as error:
-                self._close()
-                if isinstance(error, sqlite3.OperationalError):
-                    raise OSError(str(error)) from error
-                self.file.unlink()  # what is no database holds no answers that could be read
+                self.file.unlink(missing_ok=True)
+            except OSError as error:
+                raise WriteError(f'The kept results in "{self.file}" could not be removed ({error.strerror}).', "Remove the file by hand.") from None
 
     def size_bytes(self) -> int:
         """Of what is kept on disk."""
@@ -133,11 +130,13 @@ class Kept:
                 break
 
     def _connection(self) -> sqlite3.Connection:
+        if self._open is not None and self._inode != _inode(self.file):
+            self._close()  # someone forgot everything in the meantime
         if self._open is None:
             connection = sqlite3.connect(self.file, timeout=PATIENCE_S, check_same_thread=False)
             try:
                 # What a power cut leaves half-written is found by its checksum, or is no database any more: nothing is worth waiting for the disk.
-                for pragma in ("auto_vacuum = FULL", "synchronous = OFF", "secure_delete = ON"):
+                for pragma in ("auto_vacuum = FULL", "synchronous = OFF"):
                     connection.execute(f"PRAGMA {pragma}")
                 if connection.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
                     connection.execute("DROP TABLE IF EXISTS answers")
@@ -147,7 +146,7 @@ class Kept:
             except BaseException:
                 connection.close()
                 raise
-            self._open = connection
+            self._open, self._inode = connection, _inode(self.file)
         return self._open
 
     def _give_up(self, error: Exception) -> None:
@@ -164,6 +163,14 @@ class Kept:
         if self._open is not None:
             self._open.close()
             self._open = None
+
+
+def _inode(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def packed(answer: Answer) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from ..errors import BundleError, EngineError, WriteError
 from . import registry
 from .bundle import TASKS, ModelBundle, choose_bundle
 from .engine import Engine
+from .kept import Kept
+from .precision import Verdict, choose
 
 ENGINES = ("onnx", "tensorflow")
 PRECISIONS = ("float32", "int8")
@@ -25,6 +28,8 @@ class Models:
     Attributes:
         gpu_note: one sentence on why no GPU is used, or "" where one is.
         notes: for the user, e.g. that promoted models could not be used and earlier ones are.
+        precision_note: why this precision, where nobody asked for one, else "".
+        kept: answers of earlier runs, which are used and added to; None: everything is computed.
     """
 
     classifier: Engine
@@ -33,6 +38,8 @@ class Models:
     segment_bundle: ModelBundle
     gpu_note: str = ""
     notes: tuple[str, ...] = ()
+    precision_note: str = ""
+    kept: Kept | None = None
 
     @property
     def engine(self) -> str:
@@ -65,6 +72,8 @@ class Models:
     def close(self) -> None:
         self.classifier.close()
         self.segmenter.close()
+        if self.kept is not None:
+            self.kept.close()
 
 
 def nvidia_present() -> bool:
@@ -173,19 +182,31 @@ def note_fall_back(failed: list[str], to: str, why: str) -> None:
 
 
 def _open(bundles: list[ModelBundle], prefer: str, device: str, precision: str, threads: int | None) -> Models:
-    wanted = "float32" if precision == "auto" else precision
     reasons = []
     for name, where in engine_order(prefer, device):
-        opened: list[Engine] = []
         try:
-            for bundle in bundles:
-                opened.append(OPENERS[name](bundle, wanted, where, threads))
+            wanted = best_precision(name, bundles, where) if precision == "auto" else Verdict(precision, "")
+            classifier, segmenter = _open_both(name, bundles, wanted.precision, where, threads)
         except (EngineError, ImportError) as error:
             reasons.append(f"{name}: {error.sentence if isinstance(error, EngineError) else f'not installed ({error}).'}")
         else:
-            return Models(opened[0], opened[1], bundles[0], bundles[1], gpu_note(opened[0]))
-        finally:
-            if len(opened) < len(bundles):
-                for engine in opened:
-                    engine.close()
+            return Models(classifier, segmenter, bundles[0], bundles[1], gpu_note(classifier), precision_note=wanted.why)
     raise EngineError("The models could not be started. " + " ".join(reasons), "Run `brainviewer doctor` for details.")
+
+
+def best_precision(name: str, bundles: list[ModelBundle], device: str) -> Verdict:
+    """What "auto" means for an engine."""
+    return choose(bundles, device) if name == "onnx" else Verdict("float32", "")
+
+
+def _open_both(name: str, bundles: list[ModelBundle], precision: str, device: str, threads: int | None) -> tuple[Engine, Engine]:
+    """Both networks, at the same time: reading and preparing one leaves a core free."""
+    with ThreadPoolExecutor(len(bundles), "load") as pool:
+        opening = [pool.submit(OPENERS[name], bundle, precision, device, threads) for bundle in bundles]
+    faults = [fault for fault in (future.exception() for future in opening) if fault is not None]
+    if faults:
+        for future in opening:
+            if future.exception() is None:
+                future.result().close()
+        raise faults[0]
+    return opening[0].result(), opening[1].result()

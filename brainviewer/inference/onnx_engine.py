@@ -22,6 +22,11 @@ MOST_LANES = 4
 """Slices at a time: each needs memory of its own for what is between its layers."""
 
 
+def runtime() -> str:
+    """Version of ONNX Runtime."""
+    return onnxruntime.__version__
+
+
 def gpu_providers() -> list[str]:
     """GPU back ends of this build of ONNX Runtime, best first; having one does not mean that there is a device."""
     return [name for name in GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
@@ -91,7 +96,7 @@ class OnnxEngine:
     @property
     def identity(self) -> str:
         """See `Engine`. The processor is part of it: its instructions decide how sums are rounded."""
-        return f"onnxruntime {onnxruntime.__version__} {self.device} {self.precision} {processor()}"
+        return f"onnxruntime {runtime()} {self.device} {self.precision} {processor()}"
 
     def __call__(self, batch: np.ndarray) -> Mapping[str, np.ndarray]:
         """See `Engine`."""

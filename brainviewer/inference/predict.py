@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..formats.series import ignored_rows
 from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
 from .analyse import analyse
+from .kept import Kept
 from .load import Models, load_models
 
 SAVES = export.SAVES
@@ -29,6 +30,7 @@ class Options:
 
     Attributes:
         channels: "pre", "flair" and "post" to the keys of the series to compose; "flair" must be there.
+        keep: answers of the networks are kept between runs, and used again.
         spacing: (dz, dy, dx) mm of scans whose files do not state it.
     """
 
@@ -47,6 +49,7 @@ class Options:
     all_slices: bool = False
     models: Path | None = None
     overwrite: bool = False
+    keep: bool = True
     spacing: typed_spacing.Spacing | None = None
 
     def style(self, threshold: float) -> OverlayStyle:
@@ -124,6 +127,8 @@ def predict_path(path: Path, options: Options, progress: Progress = lambda done,
     started = time.perf_counter()
     models = load_models(options.engine, options.device, options.precision, options.models)
     load_s = time.perf_counter() - started
+    if options.keep:
+        models = replace(models, kept=Kept())
     results, failed = [], []
     try:
         for number, job in enumerate(jobs):

@@ -64,6 +64,18 @@ def answer(volume: Volume, result: ScanResult) -> dict:
     }
 
 
+def stored_answers() -> dict[str, dict]:
+    """What came with the program, by engine and precision.
+
+    Raises:
+        BrainviewerError: if it cannot be read.
+    """
+    try:
+        return json.loads(paths.resource(STORED).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BrainviewerError(f"The stored answer cannot be read ({error}).", "Install the program again.") from None
+
+
 def differences(stored: dict, found: dict) -> str:
     """What differs, as a sentence, or ""."""
     if (stored["key"], stored["slices"]) != (found["key"], found["slices"]):
@@ -132,10 +144,7 @@ class Selftest:
     @property
     def stored(self) -> dict:
         if self._stored is None:
-            try:
-                self._stored = json.loads(paths.resource(STORED).read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise BrainviewerError(f"The stored answer cannot be read ({error}).", "Install the program again.") from None
+            self._stored = stored_answers()
         return self._stored
 
     def open_sample(self) -> str:

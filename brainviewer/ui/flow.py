@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -225,6 +225,24 @@ class Flow(QObject):
             return
         job = partial(jobs.refine_scan, self._backend, self._shelf, self._choice, session.scan.volume, session.models_result, order)
         self._refine_ticket = self._analyst.submit(job, background=True)
+
+    @property
+    def keep_results(self) -> bool:
+        """Whether the models' answers are kept for scans that are opened again."""
+        return self._choice.keep
+
+    @keep_results.setter
+    def keep_results(self, keep: bool) -> None:
+        self._choice = replace(self._choice, keep=keep)
+
+    def forget_results(self) -> None:
+        """Removes all kept answers; says so."""
+        try:
+            jobs.forget_results()
+        except BrainviewerError as error:
+            self._say(error)
+        else:
+            self.messaged.emit(Message("done", self.tr("The kept results were removed. What is on screen stays.")))
 
     @property
     def analysing(self) -> bool:

@@ -57,9 +57,10 @@ def read_series(series: Series, progress: Callable[[int, int], None]) -> Volume:
 
 
 def start_models(engine: str, device: str, precision: str) -> Any:
+    from ..inference.kept import Kept
     from ..inference.load import load_models
 
-    return load_models(engine, device, precision, threads=analysis_threads())
+    return replace(load_models(engine, device, precision, threads=analysis_threads()), kept=Kept())
 
 
 def analysis_threads() -> int:
@@ -219,6 +220,20 @@ def _step(task: Task, note: str, done: int, total: int) -> None:
 # Analysing
 
 
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What the user asked for; "auto" leaves it to the program.
+
+    Attributes:
+        keep: answers are kept for scans that are opened again.
+    """
+
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    keep: bool = True
+
+
 class Shelf:
     """The loaded models. Used on the analyst's thread only (but for `forget`), and after that thread has ended, to close them."""
 
@@ -231,7 +246,7 @@ class Shelf:
         """Other models are in use now: the next job loads them. From any thread."""
         self._stale = True
 
-    def models(self, engine: str, device: str, precision: str) -> Any:
+    def models(self, choice: EngineChoice) -> Any:
         """Loads them on the first call.
 
         Raises:
@@ -241,22 +256,13 @@ class Shelf:
             self._stale = False
             self.close()
         if self._models is None:
-            self._models = self._backend.load_models(engine, device, precision)
-        return self._models
+            self._models = self._backend.load_models(choice.engine, choice.device, choice.precision)
+        return self._models if choice.keep else replace(self._models, kept=None)
 
     def close(self) -> None:
         if self._models is not None:
             self._models.close()
             self._models = None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineChoice:
-    """What the user asked for; "auto" leaves it to the program."""
-
-    engine: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +276,7 @@ class ModelsReady:
 def analyse_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: Volume, order: Sequence[int], task: Task) -> ScanResult:
     """The first pass; shares ModelsReady, then each slice's provisional Prediction."""
     task.step(0, 0, "models")
-    models = shelf.models(choice.engine, choice.device, choice.precision)
+    models = shelf.models(choice)
     task.share(ModelsReady(facts_of(models), float(models.segment_bundle.threshold)))
     result = backend.analyse(volume, models, task, order=order, on_slice=task.share)
     task.share(ModelsReady(facts_of(models), result.threshold))  # a GPU that failed on the way has been left for the CPU
@@ -279,9 +285,20 @@ def analyse_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: V
 
 def refine_scan(backend: Backend, shelf: Shelf, choice: EngineChoice, volume: Volume, result: ScanResult, order: Sequence[int], task: Task) -> None:
     """The second pass: shares each slice's Prediction with its probability map."""
-    models = shelf.models(choice.engine, choice.device, choice.precision)
+    models = shelf.models(choice)
     for prediction in backend.second_pass(volume, models, task, result, order):
         task.share(prediction)
+
+
+def forget_results() -> None:
+    """Removes the answers that are kept for scans that are opened again.
+
+    Raises:
+        WriteError: if they cannot be removed.
+    """
+    from ..inference.kept import Kept
+
+    Kept().forget()
 
 
 def facts_of(models: Any) -> EngineFacts:

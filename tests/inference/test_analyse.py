@@ -1,6 +1,7 @@
 """The analysis of a scan, with engines whose answer can be told from their input."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -188,9 +189,9 @@ def kept(home: Path) -> Iterator[Kept]:
 
 def test_kept_answers_need_no_network_and_change_nothing(volume: Volume, models: Models, kept: Kept) -> None:
     fresh = analyse(volume, models)
-    first = analyse(volume, models, kept=kept)
+    first = analyse(volume, replace(models, kept=kept))
     asked = len(models.classifier.batches), len(models.segmenter.batches)
-    second = analyse(volume, models, kept=kept, order=outward(5, SLICES))
+    second = analyse(volume, replace(models, kept=kept), order=outward(5, SLICES))
     assert (len(models.classifier.batches), len(models.segmenter.batches)) == asked
     assert fresh.fit == first.fit == second.fit
     for a, b, c in zip(fresh.predictions, first.predictions, second.predictions, strict=True):
@@ -202,7 +203,7 @@ def test_kept_answers_need_no_network_and_change_nothing(volume: Volume, models:
 def test_what_depends_on_something_else_is_asked_again(
     volume: Volume, models: Models, kept: Kept, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    analyse(volume, models, kept=kept)
+    analyse(volume, replace(models, kept=kept))
     asked = len(models.classifier.batches)
     if change == "weights":
         models.classify_bundle.sha256 = lambda *_: "another"
@@ -213,15 +214,15 @@ def test_what_depends_on_something_else_is_asked_again(
         voxels[0 if change == "slice" else slice(None), 100, 100, 0] = 255
         voxels[:, 60:200, 60:62, 0] = 255 if change == "range" else voxels[:, 60:200, 60:62, 0]
         volume = volume_of(voxels)
-    analyse(volume, models, kept=kept)
+    analyse(volume, replace(models, kept=kept))
     again = len(models.classifier.batches) - asked
     assert again == (1 if change == "slice" else SLICES)
 
 
 def test_decisions_are_made_anew_from_kept_answers(volume: Volume, models: Models, kept: Kept) -> None:
-    before = analyse(volume, models, kept=kept)
+    before = analyse(volume, replace(models, kept=kept))
     models.classify_bundle.details["decision"] = models.classify_bundle.details["decision"] | {"threshold": 1.0}
-    after = analyse(volume, models, kept=kept)
+    after = analyse(volume, replace(models, kept=kept))
     assert before.slices_with_tumour > 0
     assert after.slices_with_tumour == 0
     assert after.decision_threshold == 1.0

@@ -82,10 +82,15 @@ def test_forgetting_leaves_nothing(kept: Kept) -> None:
     kept.put(b"one", {"probability": np.frombuffer(b"a tumour is here" * 64, np.uint8)})
     kept.save()
     assert b"a tumour is here" in kept.file.read_bytes()
+    other = Kept(kept.file)
+    assert other.get(b"one") is not None
     kept.forget()
     assert kept.get(b"one") is None
-    kept.close()
-    assert b"a tumour is here" not in kept.file.read_bytes()
+    assert other.get(b"one") is None
+    assert not kept.file.exists()
+    other.put(b"two", answer(2))
+    other.close()
+    assert equal(kept.get(b"two"), answer(2)), "the other goes on with a new file"
 
 
 def test_a_damaged_file_is_made_anew(kept: Kept) -> None:

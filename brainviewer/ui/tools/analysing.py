@@ -16,6 +16,7 @@ class Analysing(Tool):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self.flow.analyse_on_open = stage.settings.analyse_on_open
+        self.flow.keep_results = stage.settings.keep_results
         panel = ResultPanel(self.session)
         panel.analyse_wanted.connect(self.flow.analyse)
         stage.right.add_section(panel)
@@ -41,6 +42,15 @@ class Analysing(Tool):
                 self._toggle_on_open,
                 checked=lambda: self.flow.analyse_on_open,
             ),
+            Command(
+                "keepResultsAction",
+                SCAN,
+                tr("&Keep results for the next time"),
+                self._toggle_keep,
+                tip=tr("A scan that is opened again shows its overlays at once; no name is kept"),
+                checked=lambda: self.flow.keep_results,
+            ),
+            Command("forgetResultsAction", SCAN, tr("&Forget kept results"), self.flow.forget_results),
         )
 
     def _cancel(self) -> None:
@@ -50,6 +60,10 @@ class Analysing(Tool):
     def _toggle_on_open(self) -> None:
         self.flow.analyse_on_open = not self.flow.analyse_on_open
         self.stage.keep(replace(self.stage.settings, analyse_on_open=self.flow.analyse_on_open))
+
+    def _toggle_keep(self) -> None:
+        self.flow.keep_results = not self.flow.keep_results
+        self.stage.keep(replace(self.stage.settings, keep_results=self.flow.keep_results))
 
 
 class Findings(Tool):
