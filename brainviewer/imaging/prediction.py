@@ -80,6 +80,7 @@ class ScanResult:
         models: (name, version, task, sha256) of each.
         notes: sentences for the user.
         seconds: wall time of preprocessing, networks and postprocessing.
+        trained_on: a sentence for each model: what it learned from.
     """
 
     predictions: tuple[Prediction, ...]
@@ -92,6 +93,7 @@ class ScanResult:
     models: tuple[tuple[str, str, str, str], ...]
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    trained_on: tuple[str, ...] = ()
 
     @property
     def slices_with_tumour(self) -> int:

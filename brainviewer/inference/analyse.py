@@ -277,19 +277,32 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     if note := fit_note(models.classify_bundle, fit):
         notes.append(note)
     return ScanResult(
-        predictions, threshold, decision.threshold, fit, models.engine, models.device, models.precision, models.identities, tuple(notes)
+        predictions,
+        threshold,
+        decision.threshold,
+        fit,
+        models.engine,
+        models.device,
+        models.precision,
+        models.identities,
+        tuple(notes),
+        trained_on=tuple(filter(None, (bundle.learned_from for bundle in (models.classify_bundle, models.segment_bundle)))),
     )
 
 
+SPECK_PIXELS = 25
+"""Of the networks' grid: less than that in a slice on its own is noise."""
+
+
 class _Sight:
-    """Whether the segmenter sees something in a slice on which it had no say: more than the clean-up would drop."""
+    """Whether the segmenter sees something in a slice on which it had no say: more than a clean-up would drop."""
 
     def __init__(self, models: Models, volume: Volume) -> None:
         self._threshold = models.segment_bundle.threshold
-        self._least = cleanup_of(models).least_voxels * max(volume.shape[1:]) ** 2 / NETWORK_PIXELS
+        self._least = max(cleanup_of(models).least_voxels, SPECK_PIXELS) * max(volume.shape[1:]) ** 2 / NETWORK_PIXELS
 
     def __call__(self, map_: np.ndarray | None) -> bool:
-        return map_ is not None and int(np.count_nonzero(map_ >= self._threshold)) >= max(self._least, 1)
+        return map_ is not None and int(np.count_nonzero(map_ >= self._threshold)) >= self._least
 
 
 def _lone_voice(classifier: bool, segmenter: bool) -> str:

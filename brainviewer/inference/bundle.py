@@ -60,6 +60,15 @@ class ModelBundle:
     def id(self) -> str:
         return f"{self.task}-{self.version}"
 
+    @property
+    def learned_from(self) -> str:
+        """A sentence on the training data, or "" where the bundle says nothing."""
+        stored = self.details.get("trained_on")
+        if not isinstance(stored, dict) or not stored.get("data"):
+            return ""
+        counts = [f"{stored[what]:,} {what}" for what in ("patients", "slices") if isinstance(stored.get(what), int)]
+        return f"{self.name} {self.version}: {', '.join([str(stored['data']), *counts])}."
+
     def files(self) -> list[Weights]:
         """All files that the bundle vouches for."""
         listed = [w for by_precision in self.weights.values() for roles in by_precision.values() for w in roles.values()]

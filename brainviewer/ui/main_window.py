@@ -28,6 +28,7 @@ from .tools import (
     listing,
     looking,
     opening,
+    receipts,
     slices,
 )
 from .tools.tool import Tool
@@ -40,6 +41,7 @@ TOOLS: tuple[type[Tool], ...] = (
     exporting.Exporting,
     labelling.Labelling,
     listing.Listing,
+    receipts.Receipts,
     drawing.Drawings,
     analysing.Analysing,
     analysing.Findings,

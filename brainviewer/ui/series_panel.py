@@ -52,14 +52,12 @@ class SeriesPanel(QWidget):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.viewport().setAutoFillBackground(False)
         self.list.currentItemChanged.connect(self._on_current)
-        self.receipt = _sentence_label("receiptLabel", self)
         self.notes = _sentence_label("notesLabel", self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, GRID_PX)
         column.setSpacing(GRID_PX)
         column.addWidget(self.list, 1)
         column.addWidget(self.notes)
-        column.addWidget(self.receipt)
         session.listing_changed.connect(self._on_listing)
         session.scan_changed.connect(self._on_scan)
         session.badge_changed.connect(self._on_badge)
@@ -88,8 +86,6 @@ class SeriesPanel(QWidget):
             item.setToolTip("\n".join((title, detail, series.source, *series.notes)))
             self.list.addItem(item)
         self.list.blockSignals(False)
-        self.receipt.setText(self._receipt(listing) if listing else "")
-        self.receipt.setToolTip(_ignored_lines(listing) if listing else "")
 
     @Slot(object)
     def _on_scan(self, scan: OpenedScan | None) -> None:
@@ -134,12 +130,6 @@ class SeriesPanel(QWidget):
         short = self.tr("T1 post") if kind == T1_POST else kind  # the whole of it would leave no room for the number
         return f"{short}, {slices}" if short else slices
 
-    def _receipt(self, listing: ScanListing) -> str:
-        """Read and ignored files, so that nothing is missing in silence."""
-        used, ignored = sum(len(s.files) for s in listing.series), len(listing.ignored)
-        files = self.tr("1 file read") if used == 1 else self.tr("{:,} files read").format(used)
-        return self.tr("{}, {:,} ignored").format(files, ignored)
-
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("SeriesPanel", text)
@@ -151,13 +141,6 @@ def title_of(series: Series) -> str:
 
 def badge_words(badge: Badge) -> str:
     return _tr("{} found").format(badge.found) if badge.found else _tr("none found")
-
-
-def _ignored_lines(listing: ScanListing) -> str:
-    lines = [f"{row.file}: {row.why}" for row in listing.ignored[:15]]
-    if len(listing.ignored) > len(lines):
-        lines.append(_tr("… and {:,} more").format(len(listing.ignored) - len(lines)))
-    return "\n".join(lines)
 
 
 def _sentence_label(name: str, parent: QWidget) -> QLabel:

@@ -36,7 +36,8 @@ def volume() -> Volume:
 
 
 def bundle(task: str, **details: object) -> SimpleNamespace:
-    return SimpleNamespace(task=task, name=task, version="1.0.0", size=256, threshold=0.5, details=details, sha256=lambda *_: "0")
+    facts = {"task": task, "name": task, "version": "1.0.0", "size": 256, "threshold": 0.5, "learned_from": "made squares"}
+    return SimpleNamespace(**facts, details=details, sha256=lambda *_: "0")
 
 
 @pytest.fixture
