@@ -31,6 +31,7 @@ __all__ = [
     "SAVES",
     "check_target",
     "convert_volume",
+    "export_overlays",
     "overlay_name",
     "overlay_picture",
     "proposed_folder",
@@ -89,6 +90,22 @@ def overlay_picture(
 def overlay_name(volume: Volume, z: int) -> str:
     """`<stem>_overlay.png`."""
     return f"{volume.stems[z]}_overlay.png"
+
+
+def export_overlays(
+    out: Path, volume: Volume, predictions: Sequence[Prediction], style: OverlayStyle, *, slices: Sequence[int] | None = None
+) -> list[Path]:
+    """Writes the overlays of some slices, or of all, with the automatic windows; the files, in order.
+
+    Raises:
+        WriteError: if they cannot be written; none is there then.
+    """
+    chosen = range(len(volume)) if slices is None else slices
+    windows = render.windows_of(volume)
+    with staged(out) as stage:
+        for z in chosen:
+            (stage / overlay_name(volume, z)).write_bytes(png_bytes(overlay_picture(volume, z, windows, predictions[z], style)))
+    return [out / overlay_name(volume, z) for z in chosen]
 
 
 def spread(work: Callable[[int], None], items: Sequence[int], progress: Progress) -> None:
