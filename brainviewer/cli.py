@@ -176,6 +176,7 @@ def _convert_arguments(command: argparse.ArgumentParser) -> None:
 def _explore_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the findings, the page and the pictures")
+    command.add_argument("--progress", action="store_true", help="progress on standard error, a JSON object a line")
     _json(command)
 
 
@@ -359,7 +360,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 def explore(arguments: argparse.Namespace) -> int:
     from .training.explore import explore as run
 
-    document = run(arguments.data, arguments.out, progress("Checking"))
+    document = run(arguments.data, arguments.out, progress_lines() if arguments.progress else progress("Checking"))
     if arguments.json:
         write_json(document)
         return OK
@@ -585,5 +586,19 @@ def progress(verb: str) -> Callable[..., None]:
         last = now
         end = "\r\033[K" if done >= total else ""
         print(f"\r\033[K{verb} {note + ' ' if note else ''}{done} of {total}{end}", end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def progress_lines() -> Callable[..., None]:
+    """Progress on standard error for a program that reads it: `{"done": n, "total": n, "note": text}` a line, at most ten times a second."""
+    last = 0.0
+
+    def show(done: int, total: int, note: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 0.1:
+            last = now
+            print(json.dumps({"done": done, "total": total, "note": note}), file=sys.stderr, flush=True)
 
     return show

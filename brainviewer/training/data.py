@@ -107,14 +107,15 @@ def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda t
         ranges = preprocess.intensity_ranges(volume.voxels)
         kept = np.flatnonzero(volume.labelled).tolist()  # a slice whose mask is missing or broken must not teach that it shows nothing
         images += [preprocess.to_network(volume[z], ranges, size).astype(np.float16) for z in kept]
-        masks += [_mask_to_network(volume.reference[z], size) for z in kept]
+        masks += [mask_to_network(volume.reference[z], size) for z in kept]
         numbers += [number] * len(kept)
     if not images:
         raise TrainingError("None of the labelled scans can be read.", "`brainviewer explore` says what is wrong with each.")
     return Slices(np.stack(images), np.stack(masks), np.array(numbers))
 
 
-def _mask_to_network(mask: np.ndarray, size: int) -> np.ndarray:
+def mask_to_network(mask: np.ndarray, size: int) -> np.ndarray:
+    """A mask (Y, X) bool on the grid of the networks' input: (size, size) uint8, 0 or 1."""
     grid = preprocess.resample(preprocess.pad_to_square(mask[..., np.newaxis].astype(np.float32)), size)[..., 0]
     return (grid >= 0.5).astype(np.uint8)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..formats.series import count
 from ..formats.writing import png_bytes
+from .intensity import Spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,6 +81,19 @@ def sizes(patients: Sequence[str], values: np.ndarray, unit: str) -> bytes:
     axes.set_ylabel(f"tumour, {unit}")
     _title(axes, f"Tumour sizes of {count(len(patients), 'patient')}, largest first")
     _name_patients(axes, [patients[n] for n in order])
+    return _png(figure)
+
+
+def intensities(here: Spread, bundled: Spread) -> bytes:
+    """Brightness of the head of some scans against that of the scans the bundled models learned from, each as a band of eight in ten scans."""
+    figure, (axes,) = _figure(9.6, 3.2)
+    for spread, colour, words in ((bundled, BLUE, "bundled models' data"), (here, VERMILION, "this data")):
+        x = (np.arange(len(spread.middle)) + 0.5) / len(spread.middle)
+        axes.fill_between(x, spread.low, spread.high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(x, spread.middle, color=colour, linewidth=1.8, label=f"{words} ({count(spread.scans, 'scan')})")
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="brightness, 0 to 1", ylabel="share of the head")
+    axes.legend(loc="upper right", frameon=False)
+    _title(axes, "Brightness of the head in FLAIR")
     return _png(figure)
 
 

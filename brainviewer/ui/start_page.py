@@ -56,7 +56,7 @@ class StartPage(QWidget):
         self.sample_button.setObjectName("openSampleButton")
         self.sample_button.setToolTip(self.tr("Open the scan that comes with the program"))
         self.sample_button.clicked.connect(self.sample_wanted)
-        self.drop = _DropPlace(self)
+        self.drop = DropPlace("dropLabel", self.tr("Drop a folder or a file anywhere in this window.\nTIFF, DICOM, NIfTI, PNG and JPEG."), self)
         self.recents_heading = heading(self.tr("Recent"), self)
         self._recents = QVBoxLayout()
         self._recents.setSpacing(0)
@@ -171,14 +171,17 @@ class _RecentRow(QAbstractButton):
         return QSize(COLUMN_PX, 3 * GRID_PX + 4)
 
 
-class _DropPlace(QWidget):
-    """Says that the window takes drops, and while something opens, how far that is."""
+class DropPlace(QWidget):
+    """Says that something can be dropped here, and while it is being read, how far that is."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, name: str, invitation: str, parent: QWidget) -> None:
+        """`name` of the label."""
         super().__init__(parent)
         self.setFixedHeight(16 * GRID_PX)
+        self._invitation = invitation
         self._words = QLabel(self)
-        self._words.setObjectName("dropLabel")
+        self._words.setObjectName(name)
+        self._words.setFont(palette.tabular(self._words.font()))
         self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._words.setWordWrap(True)
         self._bar = QProgressBar(self)
@@ -199,7 +202,7 @@ class _DropPlace(QWidget):
     def set_busy(self, busy: Busy | None) -> None:
         self._bar.setVisible(busy is not None)
         if busy is None:
-            self._words.setText(self.tr("Drop a folder or a file anywhere in this window.\nTIFF, DICOM, NIfTI, PNG and JPEG."))
+            self._words.setText(self._invitation)
             palette.quieten(self._words)
             return
         self._words.setForegroundRole(QPalette.ColorRole.WindowText)

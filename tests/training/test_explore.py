@@ -15,7 +15,7 @@ from brainviewer.errors import WriteError
 from brainviewer.training import figures
 from brainviewer.training.explore import explore
 
-FILES = {"findings.json", "explore.html", "classes.png", "sizes.png", "scans.png", "masks.png", "overlays.png"}
+FILES = {"findings.json", "explore.html", "classes.png", "sizes.png", "scans.png", "masks.png", "overlays.png", "intensities.png", "augmentation.png"}
 
 
 class Page(HTMLParser):
@@ -55,9 +55,33 @@ def test_a_good_folder(heads: Path, tmp_path: Path) -> None:
     page = Page(out / "explore.html")
     assert "Research use only. Not for diagnosis." in page.words
     assert "Nothing is wrong" in page.words
-    assert len(page.images) == 5
+    assert len(page.images) == 7
     assert all((link or "").startswith("data:image/png;base64,") for link in page.links), "the page carries all that it shows"
     assert all(image["alt"] for image in page.images)
+
+
+def test_what_is_left_out_and_how_bright_the_heads_are(heads: Path, tmp_path: Path) -> None:
+    (heads / "p1" / "p1_2_mask.tif").unlink()
+    for mask in (heads / "p2").glob("*_mask.tif"):
+        mask.unlink()
+    document = explore(heads, tmp_path / "out")
+    assert document["left_out"] == ['1 slice of "p1": without a usable mask.', 'All of "p2": it has no usable mask.']
+    assert document["headings"]["missing-mask"] == "Slices without a mask"
+    here, bundled = document["intensities"]["here"], document["intensities"]["bundled"]
+    assert (here["scans"], bundled["scans"]) == (3, 66)
+    assert len(here["middle"]) == len(bundled["middle"])
+    for spread in (here, bundled):
+        assert sum(spread["middle"]) == pytest.approx(1, abs=0.2)
+        assert all(low <= middle <= high for low, middle, high in zip(spread["low"], spread["middle"], spread["high"], strict=True))
+
+
+def test_the_preview_shows_each_slice_as_it_is_and_four_changes(heads: Path, tmp_path: Path) -> None:
+    explore(heads, tmp_path / "out")
+    sheet = cv2.imread(str(tmp_path / "out" / "augmentation.png"))[..., ::-1].astype(int)
+    step, side = figures.TILE + figures.TILE_GAP, figures.TILE
+    tiles = [sheet[figures.TILE_GAP : figures.TILE_GAP + side, figures.TILE_GAP + n * step : figures.TILE_GAP + n * step + side] for n in range(5)]
+    assert all(tile.max() > 60 for tile in tiles)
+    assert all(np.abs(tiles[0] - tile).mean() > 1 for tile in tiles[1:])
 
 
 def test_the_sheet_shows_the_mask_in_red_on_the_scan(heads: Path, tmp_path: Path) -> None:

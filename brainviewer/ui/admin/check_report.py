@@ -42,6 +42,14 @@ class PatientRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Brightness:
+    """Of the heads of some scans: the share of the head, median over the scans, in each of equal steps of brightness 0..1."""
+
+    scans: int
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """Of one folder.
 
@@ -52,6 +60,7 @@ class CheckReport:
         headings: of the kinds of findings, the gravest first.
         left_out: sentences on what training will not use.
         pictures: file names.
+        brightness: of this data and of what the bundled models learned from, or None.
     """
 
     data: Path
@@ -65,6 +74,7 @@ class CheckReport:
     headings: dict[str, str]
     left_out: tuple[str, ...]
     pictures: tuple[str, ...]
+    brightness: tuple[Brightness, Brightness] | None = None
 
     @property
     def usable(self) -> bool:
@@ -93,8 +103,6 @@ def read_report(data: Path, folder: Path) -> CheckReport:
             for row in document["per_patient"]
         )
         findings = tuple(Finding(f["kind"], f["patient"], f["file"], f["slice"], f["sentence"]) for f in document["findings"])
-        kinds = dict.fromkeys(finding.kind for finding in findings)
-        headings = document.get("headings", {})
         return CheckReport(
             data,
             folder,
@@ -104,20 +112,17 @@ def read_report(data: Path, folder: Path) -> CheckReport:
             document["slices_with_tumour"],
             "ml" if known_ml else "1,000 pixels",
             findings,
-            {kind: headings.get(kind, kind.replace("-", " ").capitalize()) for kind in kinds},
-            tuple(document["left_out"]) if "left_out" in document else left_out_of(rows),
-            tuple(name for name in document.get("files", ()) if name.endswith(".png")),
+            dict(document["headings"]),
+            tuple(document["left_out"]),
+            tuple(name for name in document["files"] if name.endswith(".png")),
+            _brightness(document.get("intensities")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(f'The result of the data check cannot be read ("{file.name}": {error}).', "Start the check again.") from None
 
 
-def left_out_of(rows: tuple[PatientRow, ...]) -> tuple[str, ...]:
-    """Sentences on the scans and slices that have no usable mask."""
-    bare = [row.patient for row in rows if not row.labelled]
-    parts = [row for row in rows if 0 < row.labelled < row.slices]
-    sentences = [f'All of "{patient}": it has no usable mask.' for patient in bare]
-    for row in parts:
-        count = row.slices - row.labelled
-        sentences.append(f'{count:,} {"slice" if count == 1 else "slices"} of "{row.patient}" without a usable mask.')
-    return tuple(sentences)
+def _brightness(document: dict | None) -> tuple[Brightness, Brightness] | None:
+    if document is None:
+        return None
+    here, bundled = (Brightness(int(spread["scans"]), tuple(spread["middle"])) for spread in (document["here"], document["bundled"]))
+    return here, bundled

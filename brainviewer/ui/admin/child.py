@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal, Slot
 
+from ... import paths
 from ...errors import BrainviewerError
 from ..worker import Progress
 
@@ -67,13 +65,13 @@ class Child(QObject):
             raise RuntimeError(f"{self._what} is running already")
         self._asked_to_stop, self._errors, self._half_line = False, "", ""
         process = QProcess(self)
-        process.setProcessEnvironment(environment())
+        process.setProcessEnvironment(_environment())
         process.readyReadStandardError.connect(self._read_errors)
         process.errorOccurred.connect(self._on_error)
         process.finished.connect(self._on_finished)
         self._process = process
-        program, *first = own_command()
-        process.start(program, [*first, *arguments])
+        program, *words = paths.command(*arguments)
+        process.start(program, words)
         process.closeWriteChannel()
 
     @Slot()
@@ -184,15 +182,8 @@ def error_of(errors: str, what: str) -> BrainviewerError:
     return BrainviewerError(lines[last].removeprefix("brainviewer: "), " ".join(lines[last + 1 : last + 3]))
 
 
-def own_command() -> list[str]:
-    """How this program is started once more."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "brainviewer"]
-
-
-def environment() -> QProcessEnvironment:
-    """This process' own, with the package where the child finds it."""
-    result = QProcessEnvironment.systemEnvironment()
-    package = str(Path(__file__).resolve().parents[3])
-    known = result.value("PYTHONPATH")
-    result.insert("PYTHONPATH", os.pathsep.join(part for part in (package, known) if part))
+def _environment() -> QProcessEnvironment:
+    result = QProcessEnvironment()
+    for name, value in paths.environment().items():
+        result.insert(name, value)
     return result

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from ... import paths
 from ...errors import BrainviewerError
 from .. import measures, palette
+from ..flow import Busy
+from ..start_page import DropPlace
 from ..worker import Outcome, Progress, Worker
 from . import inspection
 from .check_report import CheckReport, Finding, read_report
@@ -20,12 +22,12 @@ from .child import Child
 from .gate import note
 from .page import Page, Section, Tiles, calm_selection, push_button, sentence
 from .pictures import PictureView
-from .plots import BLUE, VERMILION, Bar, BarChart
+from .plots import BLUE, VERMILION, Bar, BarChart, CurvePlot
 
 GRID_PX = palette.GRID_PX
 MOST_BARS = 60
 LIST_PX = 34 * GRID_PX
-OPTIONS = ("--json",)
+OPTIONS = ("--json", "--progress")
 FINDING = Qt.ItemDataRole.UserRole
 
 
@@ -74,31 +76,20 @@ class DataPage(Page):
         self.choose_button = push_button("dataChooseButton", self.tr("Choose folder…"), self._on_choose, self)
         self.again_button = push_button("dataAgainButton", self.tr("Check again"), self._start, self)
         self.cancel_button = push_button("dataCancelButton", self.tr("Cancel"), self._child.cancel, self)
-        self.progress = QLabel(self)
-        self.progress.setObjectName("dataProgressLabel")
-        self.progress.setFont(palette.tabular(self.progress.font()))
-        palette.quieten(self.progress)
-        self.bar = QProgressBar(self)
-        self.bar.setObjectName("dataProgressBar")
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(6)
+        self.drop = DropPlace("dataDropLabel", self.tr("Drop a folder with labelled scans here, or choose one."), self)
         buttons = QHBoxLayout()
         buttons.setSpacing(GRID_PX)
         for button in (self.choose_button, self.again_button, self.cancel_button):
             buttons.addWidget(button)
         buttons.addWidget(self.path, 1)
-        waiting = QVBoxLayout()
-        waiting.setSpacing(GRID_PX // 2)
-        waiting.addWidget(self.progress)
-        waiting.addWidget(self.bar)
         self.add(buttons)
-        self.add(waiting)
+        self.add(self.drop)
         self._results = QWidget(self)
         column = QVBoxLayout(self._results)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3 * GRID_PX)
         self.tiles = Tiles("dataTiles", self)
-        for part in (self.tiles, self._findings(), self._left_out(), self._charts(), self._sheets()):
+        for part in (self.tiles, self._findings(), self._left_out(), self._charts(), self._brightness(), self._sheets()):
             column.addWidget(part)
         self.add(self._results)
         self.column.addStretch(1)
@@ -155,6 +146,14 @@ class DataPage(Page):
         row.addWidget(self._sizes_section, 1)
         return both
 
+    def _brightness(self) -> Section:
+        self._brightness_section = Section(self.tr("Brightness of the head in FLAIR, as the networks get it"), self)
+        names = (self.tr("this data"), self.tr("what the bundled models learned from"))
+        self.brightness = CurvePlot("brightnessPlot", "", self.tr("brightness; up: share of the head"), names, self)
+        self.brightness.setFixedHeight(26 * GRID_PX)
+        self._brightness_section.add(self.brightness)
+        return self._brightness_section
+
     def _sheets(self) -> QWidget:
         """The pictures that the check drew, each with its words."""
         self._pictures = QWidget(self)
@@ -174,11 +173,13 @@ class DataPage(Page):
         return {
             "overlays.png": self.tr("The slice with the largest mask of each patient, with the mask"),
             "scans.png": self.tr("The same without"),
-            "intensities.png": self.tr("Intensities, against the data that the bundled models learned from"),
             "augmentation.png": self.tr("What training makes of a slice, so that it learns more than it was shown"),
         }
 
     # What is done
+
+    def enter(self) -> None:
+        self._show_state()
 
     def check(self, folder: Path) -> None:
         """Starts the check of a folder; one that runs already goes on."""
@@ -201,19 +202,19 @@ class DataPage(Page):
         self.message.dismiss()
         self._put(None)
         self._child.start(["explore", str(self.folder), "--out", str(out_folder()), *OPTIONS])
-        self.progress.setText(self.tr("Looking through the folder"))
-        self.bar.setRange(0, 0)
         self._show_state()
+        self._set_busy(Busy(self.tr("Looking through the folder")))
 
     @Slot(object)
     def _on_progressed(self, progress: Progress) -> None:
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
         words = self.tr("Checking {} of {}").format(progress.done, progress.total)
         if progress.left_s is not None and progress.left_s >= 1:
             words = self.tr("{}, {} left").format(words, measures.duration_words(progress.left_s))
-        self.progress.setText(words)
-        self.state_changed.emit(words)
+        self._set_busy(Busy(words, progress.done, progress.total))
+
+    def _set_busy(self, busy: Busy) -> None:
+        self.drop.set_busy(busy)
+        self.state_changed.emit(busy.text)
 
     @Slot(object)
     def _on_succeeded(self, document: object) -> None:
@@ -247,14 +248,15 @@ class DataPage(Page):
 
     def _show_state(self) -> None:
         running = self._child.running
-        for widget in (self.progress, self.bar, self.cancel_button):
-            widget.setVisible(running)
+        self.cancel_button.setVisible(running)
+        self.drop.setVisible(self.report is None)
+        if not running:
+            self.drop.set_busy(None)
         self.choose_button.setVisible(not running)
         self.again_button.setVisible(not running and self.folder is not None)
         self._results.setVisible(self.report is not None)
         if self.folder is None:
-            self.path.setText(self.tr("or drop one here"))
-            palette.quieten(self.path)
+            self.path.setText("")
             palette.make_primary(self.choose_button)
             words = self.tr("No folder chosen")
         else:
@@ -286,6 +288,10 @@ class DataPage(Page):
         self._show_findings(report)
         self.left_out.setText("\n".join(report.left_out) or self.tr("Nothing."))
         self._show_charts(report)
+        self._brightness_section.setVisible(report.brightness is not None)
+        for words, spread in zip(self.brightness.curves, report.brightness or (), strict=False):
+            steps = len(spread.shares)
+            self.brightness.show_curve(words, [(n + 0.5) / steps for n in range(steps)], spread.shares)
         for name, view in self.pictures.items():
             there = name in report.pictures and view.show_file(report.folder / name)
             view.parentWidget().setVisible(there)

@@ -43,7 +43,7 @@ class Gate(QWidget):
         self.again = self._field("passcodeAgainEdit")
         self.answer = sentence("", self, name="gateAnswer")
         self.open_button = push_button("gateOpenButton", "", self._try, self)
-        self._back = push_button("gateBackButton", self.tr("Back to the scan"), self.left.emit, self)
+        self._back = push_button("gateBackButton", self.tr("Back"), self.left.emit, self)
         self._countdown = QTimer(self)
         self._countdown.setInterval(500)
         self._countdown.timeout.connect(self._show_wait)
@@ -209,7 +209,7 @@ class _Raised(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1))
-        painter.setBrush(self.palette().color(QPalette.ColorRole.Base))
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Window))
         painter.drawRoundedRect(self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.end()
 

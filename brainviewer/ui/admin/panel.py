@@ -86,12 +86,15 @@ class AdminPanel(QWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(2 * GRID_PX, 0, 2 * GRID_PX, 0)
         foot.setSpacing(GRID_PX)
-        foot.addWidget(push_button("adminBackButton", self.tr("Back to the scan"), self.left.emit, self, self.tr("Stays open for ten minutes (Esc)")))
+        foot.addWidget(
+            push_button("adminBackButton", self.tr("Back"), self.left.emit, self, self.tr("To the scan; the door stays open for ten minutes (Esc)"))
+        )
         foot.addWidget(push_button("adminLockButton", self.tr("Lock"), self._on_lock, self, self.tr("The next one has to know the passcode again")))
         column.addLayout(foot)
         return rail
 
-    def show_page(self, number: int) -> None:
+    def show_page(self, page: Page) -> None:
+        number = self._pages.indexOf(page)
         self._rows.button(number).setChecked(True)
         self._pages.setCurrentIndex(number)
 
@@ -133,7 +136,7 @@ class AdminPanel(QWidget):
     def _on_dropped(self, dropped: list[Path]) -> None:
         folders = [path for path in dropped if path.is_dir()]
         if self.unlocked and folders:
-            self.show_page(self._pages.indexOf(self._data))
+            self.show_page(self._data)
             self._data.check(folders[0])
 
     def _watch(self, on: bool) -> None:

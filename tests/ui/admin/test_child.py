@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QObject
 
+from brainviewer import paths
 from brainviewer.errors import BrainviewerError
-from brainviewer.ui.admin import child
 from brainviewer.ui.admin.child import Child, error_of, progress_of
 from brainviewer.ui.worker import Progress
 
@@ -24,7 +24,7 @@ def parent(qtbot: Any) -> QObject:
 @pytest.fixture
 def run(qtbot: Any, parent: QObject, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs Python text as the command and returns the child, its end awaited where `signal` names one."""
-    monkeypatch.setattr(child, "own_command", lambda: [sys.executable, "-c"])
+    monkeypatch.setattr(paths, "command", lambda *words: [sys.executable, "-c", *words])
 
     def start(code: str, signal: str = "") -> tuple[Child, list[Any]]:
         made = Child("The check", parent)
@@ -92,7 +92,7 @@ def test_one_at_a_time(run: Any) -> None:
 
 
 def test_what_cannot_be_started_is_said(qtbot: Any, parent: QObject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "own_command", lambda: ["/nowhere/brainviewer"])
+    monkeypatch.setattr(paths, "command", lambda *words: ["/nowhere/brainviewer"])
     made = Child("The check", parent)
     with qtbot.waitSignal(made.failed, timeout=TIMEOUT_MS) as waited:
         made.start([])

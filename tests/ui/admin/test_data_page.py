@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QProgressBar
 
 from brainviewer import audit
 from brainviewer.errors import BrainviewerError
@@ -42,6 +43,9 @@ def document(**changes: Any) -> dict:
             finding("missing-mask", "p2", "data/p2/p2_4.tif", 3, '"p2_4.tif" has no mask beside it.'),
             finding("mask-misaligned", "p1", "data/p1/p1_3.tif", 2, "1 mask lies outside the head."),
         ],
+        "headings": {"missing-mask": "Slices without a mask", "mask-misaligned": "Masks that lie outside the head"},
+        "left_out": ['1 slice of "p2": without a usable mask.'],
+        "intensities": {name: {"scans": 2, "low": [0, 0], "middle": [0.4, 0.6], "high": [1, 1]} for name in ("here", "bundled")},
         "per_patient": patients,
         "files": ["findings.json", "overlays.png"],
     }
@@ -84,8 +88,9 @@ def test_the_button_starts_the_command(page: DataPage, data: Path) -> None:
     assert page.cancel_button.isVisible()
     assert not page.choose_button.isVisible()
     page._child.progressed.emit(Progress(0, 1, 2, "p1", 7.0))
-    assert page.progress.text() == "Checking 1 of 2, 7 s left"
-    assert (page.bar.value(), page.bar.maximum()) == (1, 2)
+    assert page.findChild(QLabel, "dataDropLabel").text() == "Checking 1 of 2, 7 s left"
+    bar = page.drop.findChild(QProgressBar)
+    assert (bar.value(), bar.maximum()) == (1, 2)
 
 
 def test_a_second_folder_waits_for_the_first(page: DataPage, data: Path) -> None:
@@ -101,12 +106,14 @@ def test_the_answer_is_shown(qtbot: Any, page: DataPage, data: Path) -> None:
         answer(page, document())
     assert page.tiles.accessibleDescription() == "2 patients, 12 slices, 5 with tumour, 6 without tumour, 1 without a usable mask, 2 findings"
     assert [page.list.item(n).text() for n in range(page.list.count())] == [
-        "Missing mask (1)",
+        "Slices without a mask (1)",
         '"p2_4.tif" has no mask beside it.',
-        "Mask misaligned (1)",
+        "Masks that lie outside the head (1)",
         "1 mask lies outside the head.",
     ]
-    assert page.left_out.text() == '1 slice of "p2" without a usable mask.'
+    assert page.left_out.text() == '1 slice of "p2": without a usable mask.'
+    x, y = page.brightness.curves["this data"].getData()
+    assert (list(x), list(y)) == ([0.25, 0.75], [0.4, 0.6])
     assert page.slices_chart.accessibleDescription() == "p2: 3 + 2; p1: 2 + 4"
     assert page.sizes_chart.accessibleDescription() == "p2: 4.2; p1: 1.5"
     assert page.pictures["overlays.png"].isVisible()
@@ -139,7 +146,13 @@ def test_a_heading_is_no_finding(page: DataPage, data: Path) -> None:
 
 def test_a_file_that_was_not_read_cannot_be_shown(qtbot: Any, page: DataPage, data: Path) -> None:
     page.check(data)
-    answer(page, document(findings=[finding("unreadable", "p1", "data/p1/p1_99.tif", None, "It is cut short.")]))
+    answer(
+        page,
+        document(
+            findings=[finding("unreadable", "p1", "data/p1/p1_99.tif", None, "It is cut short.")],
+            headings={"unreadable": "Files that cannot be read"},
+        ),
+    )
     page.list.setCurrentRow(1)
     qtbot.waitUntil(lambda: "cannot be shown" in page.slice_words.text(), timeout=TIMEOUT_MS)
     assert page.slice.image.isNull()
@@ -147,7 +160,7 @@ def test_a_file_that_was_not_read_cannot_be_shown(qtbot: Any, page: DataPage, da
 
 def test_nothing_wrong_is_said(page: DataPage, data: Path) -> None:
     page.check(data)
-    answer(page, document(findings=[], slices=11))
+    answer(page, document(findings=[], headings={}, slices=11))
     assert page.clean.isVisible()
     assert not page.list.isVisible()
 
