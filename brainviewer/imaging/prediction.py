@@ -67,6 +67,10 @@ class Prediction:
         return self.mask.at(threshold) if self.tumour else np.zeros(self.mask.probability.shape, bool)
 
 
+AMBER_FIT = 0.5
+"""Of a scan's fit: below this the user is told that the answer may mean nothing."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ScanResult:
     """The whole scan's final answer.

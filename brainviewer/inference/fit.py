@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..imaging.prediction import AMBER_FIT
 from .bundle import ModelBundle, Weights
 from .postprocess import sigmoid
-
-AMBER = 0.5
-"""Below this the user is told that the answer may mean nothing."""
 
 
 def distances(features: np.ndarray, mean: np.ndarray, axes: np.ndarray, scale: np.ndarray, rest: float) -> np.ndarray:
@@ -65,7 +63,7 @@ def score(distance: float, known: float, foreign: float) -> float:
 
 def fit_note(bundle: ModelBundle, fit: float | None) -> str:
     """A sentence for the user where the scan does not resemble what the models know."""
-    if fit is None or fit >= AMBER:
+    if fit is None or fit >= AMBER_FIT:
         return ""
     known = bundle.details.get("fit", {}).get("words", "the MRI scans that the models were trained on")
     return f"This scan does not resemble {known}: the models' answer may mean nothing."

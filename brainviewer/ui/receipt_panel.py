@@ -6,10 +6,9 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from ..formats.receipt import Receipt
 from ..formats.series import ScanListing
-from ..imaging.prediction import ScanResult
-from ..inference.fit import AMBER
-from ..inference.receipt import Receipt
+from ..imaging.prediction import AMBER_FIT, ScanResult
 from . import icons, palette
 from .session import Session
 from .sheets import Card
@@ -161,7 +160,7 @@ class FitLight(QWidget):
         self.setVisible(fit is not None)
         if fit is None:
             return
-        amber = fit < AMBER
+        amber = fit < AMBER_FIT
         kind = "warning" if amber else "done"
         self._sign.setPixmap(icons.pixmap(kind, palette.status_colour(kind), 16, self.devicePixelRatioF()))
         words = self.tr("Does not fit the models: {:.2f}") if amber else self.tr("Fits the models: {:.2f}")

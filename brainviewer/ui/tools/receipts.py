@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Slot
 
-from ...inference.receipt import Receipt, receipt_of
+from ...formats.receipt import Receipt, receipt_of
 from ..receipt_panel import ReceiptCard, ReceiptFoot
 from ..session import Session
 from ..stage import Stage

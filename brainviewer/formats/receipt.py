@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import __version__
-from ..formats.series import Series
-from ..imaging.prediction import ScanResult
+from ..imaging.prediction import AMBER_FIT, ScanResult
 from ..imaging.volume import CHANNEL_NAMES, Volume
-from .fit import AMBER
+from .series import Series
 
 MOST_FILES = 20
 """Ignored files that the text lists; the document has all of them, and all that were used."""
@@ -140,7 +139,7 @@ def _fit(result: ScanResult | None) -> Entry:
         return Entry("Fit", "The scan has not been analysed.", False, "fit", None)
     if result.fit is None:
         return Entry("Fit", "These models cannot say how well a scan fits them.", False, "fit", None)
-    amber = result.fit < AMBER
+    amber = result.fit < AMBER_FIT
     words = f"{result.fit:.2f} of 1: " + (
         "the scan does not resemble what the models learned from, so their answer may mean nothing."
         if amber

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from brainviewer.formats import open_volume, scan
+from brainviewer.formats.receipt import Receipt, receipt_of
 from brainviewer.imaging.prediction import Prediction, ScanResult
 from brainviewer.imaging.volume import Volume
-from brainviewer.inference.receipt import Receipt, receipt_of
 
 
 def volume_of(slices: int = 3, **more: object) -> Volume:
