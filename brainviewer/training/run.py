@@ -294,14 +294,14 @@ def start_detached(run: Run) -> subprocess.Popen:
     try:
         with run.output_file.open("ab") as output:
             common = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output, "env": paths.environment(), "cwd": run.folder}
-            if sys.platform != "win32":
-                return subprocess.Popen(words, start_new_session=True, **common)  # type: ignore[call-overload,no-any-return]
-            apart = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-            try:
-                # A job that ends with its starter (a terminal's, an installer's) would take the run along.
-                return subprocess.Popen(words, creationflags=apart | subprocess.CREATE_BREAKAWAY_FROM_JOB, **common)
-            except PermissionError:
-                return subprocess.Popen(words, creationflags=apart, **common)
+            if sys.platform == "win32":
+                apart = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+                try:
+                    # A job that ends with its starter (a terminal's, an installer's) would take the run along.
+                    return subprocess.Popen(words, creationflags=apart | subprocess.CREATE_BREAKAWAY_FROM_JOB, **common)
+                except PermissionError:
+                    return subprocess.Popen(words, creationflags=apart, **common)
+            return subprocess.Popen(words, start_new_session=True, **common)  # type: ignore[call-overload,no-any-return]
     except OSError as error:
         raise TrainingError(
             f'The training process could not be started in "{run.folder}" ({error.strerror}).', "Free some space or memory."
