@@ -125,7 +125,8 @@ class RunEvent:
             started, resumed: `task`, `device`, `patients`, `epochs`, `batch`; `memory_mb` of the whole machine as `machine_mb`.
             step: `steps` (of the epoch), `left_s`, `memory_mb` (of the process), losses.
             epoch: losses and validation scores by name, `score` (what decides which epoch is the best), `seconds`, `size`.
-            strip: `files` (in `strip/`), each a PNG of scan, reference and prediction side by side.
+            strip: `files` (in `strip/`), each a PNG of scan, reference and prediction side by side; `p_tumour`: a classifier's
+                probability of each.
             batch: `batch` (slices in a batch from now on), `text` (why).
             note: `text`.
             stopped: `reason`: "asked", "keep" or "no better for a while".

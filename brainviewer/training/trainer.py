@@ -7,12 +7,14 @@ that was killed goes on from its last checkpoint as if nothing had been.
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,18 @@ import keras
 import numpy as np
 
 from ..errors import TrainingError
+from ..inference import registry
 from ..inference.bundle import read_bundle
-from . import data, losses, networks
+from . import data, losses, memory, networks, strip
 from .augment import augment, paste_tumour
 from .evaluate import counts, dice_of
 from .run import Run, TrainConfig, write_atomic
 
 AUXILIARY_STRIDE = 8
 STEP_EVENT_S = 2.0
+PATIENCE_OVER = "no better for a while"
+NEARLY_ALL = 0.8
+"""Of the machine's memory: with more in use than this, a run that just vanished was ended by the system."""
 DAMAGED = (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
 """What reading a checkpoint that was cut short may raise."""
 
@@ -121,18 +127,18 @@ class RunCallback(keras.callbacks.Callback):
         super().__init__()
         self.run, self.epoch, self.steps, self.first_step, self.total_steps = run, epoch, steps, first_step, total_steps
         self.started = self.last = time.monotonic()
-        self.stopped = False
+        self.stopped = ""
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.run.stop_asked():
-            self.stopped = True
+        if asked := self.run.stop_asked():
+            self.stopped = asked
             self.model.stop_training = True
         now = time.monotonic()
         if now - self.last >= STEP_EVENT_S:
             self.last = now
             pace = (now - self.started) / (batch + 1)
             left = pace * (self.total_steps - self.first_step - batch - 1)
-            self.run.log("step", self.epoch, batch + 1, steps=self.steps, left_s=round(left), **rounded(logs or {}))
+            self.run.log("step", self.epoch, batch + 1, steps=self.steps, left_s=round(left), memory_mb=memory.used_mb(), **rounded(logs or {}))
 
 
 def train(run: Run, on_epoch: Callable[[dict], None] = lambda logs: None) -> None:
@@ -146,9 +152,41 @@ def train(run: Run, on_epoch: Callable[[dict], None] = lambda logs: None) -> Non
     config = run.config()
     run.acquire()
     try:
-        _train(run, config, on_epoch)
+        config = replace(config, batch=remembered_batch(run, config))
+        while True:
+            try:
+                return _train(run, config, on_epoch)
+            except Exception as error:
+                if not memory.ran_out(error):
+                    raise
+                config = replace(config, batch=halved(run, config, "Memory ran out"))
+            keras.backend.clear_session()
+            gc.collect()
     finally:
         run.release()
+
+
+def remembered_batch(run: Run, config: TrainConfig) -> int:
+    """Slices in a batch: as settled, or fewer where memory ran out before. A run that the system killed while it used nearly all memory, too."""
+    events = list(run.events())
+    batch = next((int(event.logs["batch"]) for event in reversed(events) if event.kind == "batch"), config.batch)
+    last = events[-1] if events else None
+    if last is not None and last.kind == "step" and last.logs.get("memory_mb", 0) > NEARLY_ALL * memory.machine_mb() > 0:
+        return halved(run, replace(config, batch=batch), "The run ended without a word while it used nearly all memory")
+    return batch
+
+
+def halved(run: Run, config: TrainConfig, why: str) -> int:
+    """Half of the slices in a batch, noted in the run.
+
+    Raises:
+        TrainingError: where a batch is one slice already.
+    """
+    if config.batch <= 1:
+        raise TrainingError("Memory ran out with a single slice in a batch.", "Choose a smaller size, or close other programs.")
+    batch = config.batch // 2
+    run.log("batch", batch=batch, text=f"{why}: from now on a batch has {batch} instead of {config.batch} slices.")
+    return batch
 
 
 def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> None:
@@ -158,13 +196,30 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     cases = data.index(Path(config.data), excluded(config), note)
     state = Checkpoint(run.checkpoints)
     done = state.read()
-    run.log("resumed" if done else "started", done["epoch"] if done else 0, patients=len(cases), backend=keras.backend.backend())
     history = done["history"] if done else []
+    told = {event.epoch for event in run.events() if event.kind == "epoch"}
+    for number, logs in enumerate(history):
+        if number not in told:  # a kill between a checkpoint and its line
+            run.log("epoch", number, **logs)
+    run.log(
+        "resumed" if done else "started",
+        len(history),
+        task=config.task,
+        patients=len(cases),
+        epochs=config.epochs,
+        batch=config.batch,
+        device=device_name(),
+        machine_mb=memory.machine_mb(),
+        backend=keras.backend.backend(),
+    )
 
     sizes = [phase.size for phase in config.phases for _ in range(phase.epochs)]
     model: keras.Model | None = None
     slices: data.Slices | None = None
     for epoch in range(done["epoch"] if done else 0, config.epochs):
+        if no_better(history, sizes, config.patience):  # a run that was stopped while it was judged, say
+            run.log("stopped", epoch, reason=PATIENCE_OVER)
+            break
         if slices is None or slices.images.shape[1] != sizes[epoch]:
             slices = data.load(cases, sizes[epoch], note)
             training, validation = positions(config, cases, slices, note)
@@ -178,6 +233,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
                 assign(fresh.optimizer.variables, [np.asarray(v) for v in model.optimizer.variables])
             elif done:
                 state.restore(fresh)
+                fresh.optimizer.iterations.assign(epoch * steps)  # where the schedule stands, should a batch have fewer slices now
             else:
                 start(fresh, config, run)
             model = fresh
@@ -187,7 +243,11 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
         # Batches are in random order already; Keras would draw another from a state that no checkpoint holds.
         fitted = model.fit(Batches(slices, training, config, epoch), shuffle=False, verbose=0, callbacks=[callback])
         if callback.stopped:
-            run.log("stopped", epoch, reason="asked")
+            if callback.stopped == "keep" and not state.best.exists():
+                run.log("note", epoch, text="No epoch has ended yet, so there is nothing to keep.")
+                callback.stopped = "asked"
+            run.log("stopped", epoch, reason=callback.stopped)
+            run.stop_file.unlink(missing_ok=True)
             break
         scores = validate(model, config, slices, validation)
         logs = rounded({k: v[-1] for k, v in fitted.history.items()} | scores | {"seconds": time.monotonic() - before, "size": sizes[epoch]})
@@ -198,12 +258,49 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
             state.write_best(model, epoch, logs)
         state.write(model, epoch + 1, history)
         run.log("epoch", epoch, steps, **logs)
+        draw_strip(run, model, config, slices, validation, epoch)
         on_epoch(logs)
-        if sizes[epoch] == sizes[-1] and len(comparable) - 1 - int(np.argmax(comparable)) >= config.patience:
-            run.log("stopped", epoch, reason="no better for a while")
+        if no_better(history, sizes, config.patience):
+            run.log("stopped", epoch, reason=PATIENCE_OVER)
             break
     else:
         run.log("finished", config.epochs)
+
+
+def no_better(history: list[dict], sizes: list[int], patience: int) -> bool:
+    """Whether the last size has seen so many epochs without a better score that the run ends early."""
+    scores = [logs["score"] for logs, size in zip(history, sizes, strict=False) if size == sizes[-1]]
+    return len(history) < len(sizes) and bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= patience
+
+
+def draw_strip(run: Run, model: keras.Model, config: TrainConfig, slices: data.Slices, validation: np.ndarray, epoch: int) -> None:
+    """Redraws the strip with what the network says now; a classifier shows the coarse mask that helps it to learn."""
+    where = strip.chosen(slices.labels, validation)
+    images = slices.images[where].astype(np.float32)
+    answer = model.predict_on_batch(images)
+    wanted = "probability" if config.task == "segment" else "mask"
+    if wanted in answer:
+        found = np.asarray(answer[wanted])[..., 0] >= 0.5
+        scale = images.shape[1] // found.shape[1]
+        found = found.repeat(scale, axis=1).repeat(scale, axis=2)
+    else:
+        found = np.zeros(images.shape[:3], bool)
+    files = strip.write(run, images, slices.masks[where], found)
+    p = [] if config.task == "segment" else [round(float(x), 3) for x in np.asarray(answer["probability"])[:, 1]]
+    run.log("strip", epoch, files=files, p_tumour=p)
+
+
+def device_name() -> str:
+    """What computes, in words."""
+    found = keras.distribution.list_devices("gpu")
+    if not found:
+        return f"CPU, {os.cpu_count()} cores"
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        first = tf.config.list_physical_devices("GPU")[0]
+        return str(tf.config.experimental.get_device_details(first).get("device_name", "GPU"))
+    return str(found[0])
 
 
 def excluded(config: TrainConfig) -> list[str]:
@@ -277,7 +374,7 @@ def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
         TrainingError: where there is neither, or it is of another task.
         BundleError: where the bundle is damaged.
     """
-    folder = Path(config.start)
+    folder = registry.in_use().bundle(config.task).folder if config.start == "current" else Path(config.start)
     other = f"Give a bundle or a run that can {config.task}."
     if (folder / "bundle.json").is_file():
         bundle = read_bundle(folder)
@@ -285,7 +382,7 @@ def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
     elif (folder / "checkpoints" / Checkpoint.BEST).is_file():
         task, file = Run(folder).config().task, folder / "checkpoints" / Checkpoint.BEST
     else:
-        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use none, imagenet, or the folder of a bundle or a run.")
+        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use current, none, imagenet, or the folder of a bundle or a run.")
     if task != config.task:
         raise TrainingError(f'"{config.start}" cannot start a run of another task.', other)
     with np.load(file, allow_pickle=False) as stored:

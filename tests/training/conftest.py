@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from brainviewer.training.run import TrainConfig
+
 
 def make_patient(folder: Path, name: str, slices: int, rng: np.random.Generator, tumour: range = range(0)) -> None:
     """A patient in the data set's layout: bright discs in the dark, a brighter square where there is a tumour."""
@@ -52,3 +54,29 @@ def make_patients() -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of a few weights in place of the real ones, where what counts is what happens around them."""
+    pytest.importorskip("keras")
+    from brainviewer.training import trainer
+
+    monkeypatch.setattr(trainer, "build", tiny_network)
+
+
+def tiny_network(config: TrainConfig, size: int) -> object:
+    """A network with the outputs of a task's own, and a layer `features`."""
+    import keras
+
+    x = keras.Input((size, size, 3))
+    seen = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="seen")(x)
+    if config.task == "segment":
+        return keras.Model(x, {"probability": keras.layers.Conv2D(1, 1, activation="sigmoid", name="probability")(seen)}, name="tiny-segment")
+    features = keras.layers.GlobalAveragePooling2D(name="features")(seen)
+    cells = keras.layers.AveragePooling2D(8)(seen)
+    outputs = {
+        "probability": keras.layers.Dense(2, activation="softmax", name="probability")(features),
+        "mask": keras.layers.Conv2D(1, 1, activation="sigmoid", name="mask")(cells),
+    }
+    return keras.Model(x, outputs, name="tiny-classify")

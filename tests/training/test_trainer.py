@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(folder: Path, tmp_path: Pa
     trainer.train(broken, lambda logs: broken.stop_file.touch())
     assert [e.kind for e in broken.events()][-1] == "stopped"
     assert len(trainer.Checkpoint(broken.checkpoints).files()) == 1
-    broken.stop_file.unlink()
+    assert not broken.stop_file.exists()  # a wish that was carried out is gone
     # What a kill in mid-write leaves behind must not be mistaken for a checkpoint.
     (broken.checkpoints / "epoch-0002.partial").write_bytes(b"half")
     (broken.checkpoints / "epoch-0009.npz").write_bytes(b"PK\x03\x04 cut short")
@@ -73,6 +74,78 @@ def test_the_classifier_trains(folder: Path, tmp_path: Path) -> None:
     seen = []
     trainer.train(run, seen.append)
     assert {"val_accuracy", "val_auc", "mask_loss", "probability_loss"} <= set(seen[0])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_epoch_whose_line_a_kill_swallowed_is_told_when_the_run_goes_on(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 2),)))
+    real = run.log
+
+    def killed(kind: str, *rest: object, **logs: object) -> None:
+        if kind == "epoch":
+            raise KeyboardInterrupt
+        real(kind, *rest, **logs)  # type: ignore[arg-type]
+
+    run.log = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(run)
+    run.log = real  # type: ignore[method-assign]
+    trainer.train(run)
+    assert [e.epoch for e in run.events() if e.kind == "epoch"] == [0, 1]
+    strips = [e for e in run.events() if e.kind == "strip"]
+    assert [e.epoch for e in strips] == [1]
+    for name in strips[0].logs["files"]:
+        assert cv2.imread(str(run.strip / name)).shape == (32, 96, 3)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 1),), batch=8))
+    real = trainer.Batches.__getitem__
+    errors = iter([tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), MemoryError()])
+
+    def short(self: trainer.Batches, number: int) -> tuple:
+        if self.config.batch > 2:
+            raise next(errors)
+        return real(self, number)
+
+    monkeypatch.setattr(trainer.Batches, "__getitem__", short)
+    trainer.train(run)
+    said = [e.logs for e in run.events() if e.kind == "batch"]
+    assert [logs["batch"] for logs in said] == [4, 2]
+    assert "instead of 8 slices" in said[0]["text"]
+    assert run.complete()
+    assert trainer.remembered_batch(run, run.config()) == 2
+    with pytest.raises(TrainingError, match="single slice"):
+        trainer.halved(run, config(folder, batch=1), "Memory ran out")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_that_the_system_ended_for_its_memory_goes_on_with_less(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, batch=8))
+    run.log("step", 0, 3, memory_mb=trainer.memory.machine_mb() // 2)
+    assert trainer.remembered_batch(run, run.config()) == 8
+    run.log("step", 0, 4, memory_mb=round(trainer.memory.machine_mb() * 0.9))
+    assert trainer.remembered_batch(run, run.config()) == 4
+    assert trainer.remembered_batch(run, run.config()) == 4
+
+
+@pytest.mark.usefixtures("tiny")
+def test_keeping_the_best_needs_an_epoch(folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 3),)))
+    run.ask_to_stop(keep=True)
+    trainer.train(run)
+    assert [e.logs["reason"] for e in run.events() if e.kind == "stopped"] == ["asked"]
+    assert not run.complete()
+    trainer.train(run, lambda logs: run.ask_to_stop(keep=True))
+    assert [e.logs["reason"] for e in run.events() if e.kind == "stopped"] == ["asked", "keep"]
+    assert run.complete()
 
 
 def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -> None:
