@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from ..errors import BrainviewerError
 from ..formats.series import Series
+from ..formats.typed_spacing import Spacing, remember
 from ..imaging.prediction import Prediction
 from ..imaging.volume import Volume
 from . import jobs
@@ -270,6 +271,17 @@ class Flow(QObject):
     def find_edits(self, volume: Volume) -> None:
         """Looks for what was drawn on a scan before."""
         self._edits_ticket = self._keeper.submit(partial(jobs.find_edits, volume))
+
+    # Spacing
+
+    def assume_spacing(self, spacing: Spacing | None) -> None:
+        """A spacing that was typed for the scan on screen, (dz, dy, dx) in mm, or None; it is remembered for it."""
+        self.session.assume_spacing(spacing)
+        if self.session.volume is not None:
+            try:
+                remember(self.session.volume)
+            except BrainviewerError as error:
+                self._say(error)
 
     # Cancelling
 

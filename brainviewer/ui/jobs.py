@@ -24,6 +24,7 @@ from ..formats.export import check_target
 from ..formats.kept_edits import Found, ScanMark
 from ..formats.series import ScanListing, Series, nothing_found
 from ..formats.share import Scene, What
+from ..formats.typed_spacing import with_remembered
 from ..imaging import render
 from ..imaging.prediction import Prediction, ScanResult
 from ..imaging.volume import Volume, Window
@@ -126,7 +127,7 @@ def open_series(backend: Backend, listing: ScanListing, series: Series, task: Ta
         started_s: since when someone waits, of `time.monotonic`; from now on if None.
     """
     waiting = _Waiting(listing, series, task, time.monotonic() if started_s is None else started_s)
-    volume = backend.open_volume(series, waiting.step)
+    volume = with_remembered(backend.open_volume(series, waiting.step))
     task.step(1, 1, "reading")
     windows = render.windows_of(volume)
     return OpenedScan(listing, series, volume, windows, thumbnail_of(volume, windows))

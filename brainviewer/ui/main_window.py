@@ -30,6 +30,7 @@ from .tools import (
     opening,
     receipts,
     slices,
+    spacing,
 )
 from .tools.tool import Tool
 
@@ -45,6 +46,7 @@ TOOLS: tuple[type[Tool], ...] = (
     drawing.Drawings,
     analysing.Analysing,
     analysing.Findings,
+    spacing.Spacings,
     slices.Slices,
     cine.Cine,
     looking.Overlays,

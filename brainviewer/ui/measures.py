@@ -28,6 +28,15 @@ def area_words(pixels: int, spacing: tuple[float, float, float] | None) -> str:
     return _tr("{:.1f} cm²").format(pixels * spacing[1] * spacing[2] / 100)
 
 
+def spacing_words(volume: Volume) -> str:
+    """ "Voxels 0.9 x 0.9 x 5 mm", with a word where that was typed and not read."""
+    if volume.spacing is None:
+        return _tr("Spacing unknown")
+    dz, dy, dx = volume.spacing
+    size = _tr("{:.3g} x {:.3g} x {:.3g} mm").format(dx, dy, dz)
+    return _tr("Voxels {}, assumed").format(size) if volume.spacing_assumed else _tr("Voxels {}").format(size)
+
+
 def volume_ml(session: Session, threshold: float) -> float | None:
     """Of the whole scan's tumour, or None where the spacing or the final answer is not known."""
     volume = session.volume

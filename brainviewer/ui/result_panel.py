@@ -60,9 +60,9 @@ class ResultPanel(QWidget):
         column.addWidget(heading(self.tr("This slice"), self))
         column.addWidget(self.slice_verdict)
         column.addWidget(self.slice_facts)
-        for signal in (session.scan_changed, session.analysis_changed, session.result_changed):
+        for signal in (session.scan_changed, session.spacing_changed, session.analysis_changed, session.result_changed):
             signal.connect(self._on_scan)
-        for signal in (session.slice_changed, session.prediction_changed, session.analysis_changed):
+        for signal in (session.slice_changed, session.spacing_changed, session.prediction_changed, session.analysis_changed):
             signal.connect(self._on_slice)
         session.style_changed.connect(self._on_style)
         self._on_scan(None)
@@ -124,6 +124,8 @@ class ResultPanel(QWidget):
             return self.tr("No volume: the file does not say how large a pixel is.")
         low, high = (measures.volume_ml(session, threshold) or 0.0 for threshold in (0.7, 0.3))
         words = self.tr("{:.1f} ml ({:.1f} to {:.1f} ml at thresholds 0.7 to 0.3)").format(ml, low, high)
+        if session.volume.spacing_assumed:
+            words = self.tr("Assumed spacing: {}").format(words)
         return f"{words}\n{self._diameters}" if self._diameters else words
 
     @Slot()

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from ..imaging.prediction import Prediction
+from ..imaging.volume import Volume
 from . import measures, palette
 from .icons import IconButton
 from .legend import Legend
@@ -76,6 +77,7 @@ class ScanPanel(QWidget):
         self.next_button.clicked.connect(self.go_to_next_finding)
         session.scan_changed.connect(self._on_scan)
         session.preview_changed.connect(self._on_scan)
+        session.spacing_changed.connect(self._on_spacing)
         session.slice_changed.connect(self._on_slice)
         session.show_changed.connect(self._on_look)
         session.windows_changed.connect(self._on_look)
@@ -118,9 +120,18 @@ class ScanPanel(QWidget):
         self.slider.setEnabled(volume is not None and count > 1)
         shown = volume if volume is not None else preview.volume if preview is not None else None
         if shown is not None:
-            spacing = shown.spacing
-            self.view.set_grid(shown.shape[1:], (spacing[1], spacing[2]) if spacing else None, shown.plane)
+            self._set_grid(shown)
         self._draw()
+
+    @Slot(object)
+    def _on_spacing(self, volume: Volume) -> None:
+        self._set_grid(volume)
+        self._fill_strip()
+        self._draw()
+
+    def _set_grid(self, volume: Volume) -> None:
+        spacing = volume.spacing
+        self.view.set_grid(volume.shape[1:], (spacing[1], spacing[2]) if spacing else None, volume.plane)
 
     @Slot(object)
     def _on_slice(self, z: int) -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from ..formats.sequence import T1_POST
 from ..formats.series import ScanListing, Series
-from ..imaging.volume import CHANNEL_NAMES
+from ..imaging.volume import CHANNEL_NAMES, Volume
 from . import palette
 from .session import Session
 from .state import Badge, OpenedScan
@@ -60,6 +60,7 @@ class SeriesPanel(QWidget):
         column.addWidget(self.notes)
         session.listing_changed.connect(self._on_listing)
         session.scan_changed.connect(self._on_scan)
+        session.spacing_changed.connect(self._on_spacing)
         session.badge_changed.connect(self._on_badge)
 
     @Slot(object)
@@ -91,7 +92,13 @@ class SeriesPanel(QWidget):
     def _on_scan(self, scan: OpenedScan | None) -> None:
         """The row of what is on screen; also brings the mark back where another row could not be opened."""
         self.show_current()
-        notes = scan.volume.notes if scan else ()
+        self._show_notes(scan.volume.notes if scan else ())
+
+    @Slot(object)
+    def _on_spacing(self, volume: Volume) -> None:
+        self._show_notes(volume.notes)
+
+    def _show_notes(self, notes: tuple[str, ...]) -> None:
         self.notes.setText("\n".join(notes[:3]))
         self.notes.setToolTip("\n".join(notes))
         self.notes.setVisible(bool(notes))

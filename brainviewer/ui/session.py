@@ -10,6 +10,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from ..formats.series import ScanListing
+from ..formats.typed_spacing import Spacing, assume
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
 from ..settings import Settings
 from .look import Look
@@ -25,6 +26,7 @@ class Session(Look):
     listing_changed: ScanListing or None.
     preview_changed: OpenedScan of one slice, while the others are read and no scan is on screen; or None.
     scan_changed: OpenedScan or None; what belongs to the scan (slice, windows, predictions) has been reset and follows by its own signals.
+    spacing_changed: Volume, the scan on screen with a spacing that was typed, or without it again.
     slice_changed: displayed index.
     prediction_changed: a Prediction that arrived, or None when all of them changed.
     analysis_changed: Analysis.
@@ -37,6 +39,7 @@ class Session(Look):
     listing_changed = Signal(object)
     preview_changed = Signal(object)
     scan_changed = Signal(object)
+    spacing_changed = Signal(object)
     slice_changed = Signal(object)
     prediction_changed = Signal(object)
     analysis_changed = Signal(object)
@@ -124,6 +127,15 @@ class Session(Look):
         self._remembered.clear()
         self.listing_changed.emit(None)
         self._announce()
+
+    def assume_spacing(self, spacing: Spacing | None) -> None:
+        """The spacing (dz, dy, dx) in mm that was typed for the scan on screen, or None: unknown again."""
+        if self.scan is None:
+            return
+        volume = assume(self.scan.volume, spacing)
+        if volume is not self.scan.volume:
+            self.scan = replace(self.scan, volume=volume)
+            self.spacing_changed.emit(volume)
 
     def _announce(self) -> None:
         self.scan_changed.emit(self.scan)
