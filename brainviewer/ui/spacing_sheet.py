@@ -45,6 +45,7 @@ class SpacingSheet(Card):
         box.setSpecialValueText(self.tr("not known"))
         box.setKeyboardTracking(True)
         box.valueChanged.connect(self._on_changed)
+        box.lineEdit().returnPressed.connect(self._on_use)
         return box
 
     def _button(self, name: str, text: str, slot: object) -> QPushButton:

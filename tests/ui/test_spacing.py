@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDoubleSpinBox, QPushButton, QWidget
@@ -49,7 +50,7 @@ def test_from_unknown_to_assumed(qtbot: Any, opened: Program) -> None:
 
 def test_it_is_kept_for_the_scan_and_can_be_forgotten(qtbot: Any, opened: Program, fake: FakeBackend) -> None:
     type_spacing(qtbot, opened, "0.9", "0.8", "4")
-    click(qtbot, opened.window, QPushButton, "useSpacingButton")
+    QTest.keyClick(child(opened.window, QDoubleSpinBox, "sliceDistanceBox"), Qt.Key.Key_Return)
     fake.listings[Path("/moved/scan")] = [make_series(make_volume())]
     opened.flow.open_path(Path("/moved/scan"))
     qtbot.waitUntil(lambda: opened.session.scan.listing.path == Path("/moved/scan") and finished(opened), timeout=TIMEOUT_MS)

@@ -27,7 +27,6 @@ class Spacings(Tool):
         palette.quieten(self.words)
         self.button = QPushButton(self.line)
         self.button.setObjectName("spacingButton")
-        self.button.setFlat(True)
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.setToolTip(self.tr("Say how large the voxels are, so that areas and volumes are known"))
         self.button.clicked.connect(self._open)
@@ -65,5 +64,5 @@ class Spacings(Tool):
         volume = self.session.volume
         self.button.setVisible(self._possible())
         self.words.setText("" if volume is None else measures.spacing_words(volume))
-        self.button.setText(self.tr("Change") if volume is not None and volume.spacing_assumed else self.tr("Set it"))
+        self.button.setText(self.tr("Change…") if volume is not None and volume.spacing_assumed else self.tr("Set…"))
         self.changed.emit()
