@@ -25,11 +25,10 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code (0 done, 1 it cannot be done, 2 wrong usage, 130 interrupted)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
     if not words or (words[0] not in COMMANDS and not words[0].startswith("-")):
         return _guarded(lambda: open_window([Path(word) for word in words]))
     try:
-        arguments = parser.parse_args(words)
+        arguments = build_parser(words[0]).parse_args(words)
     except SystemExit as stop:  # argparse ends the program itself; a function returns
         return int(stop.code or 0)
     return _guarded(lambda: arguments.run(arguments))
@@ -51,7 +50,8 @@ def _guarded(work: Callable[[], int]) -> int:
         return FAILED
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(wanted: str) -> argparse.ArgumentParser:
+    """The parser of all commands; only the one that is wanted knows its arguments, since some import what they choose from."""
     parser = argparse.ArgumentParser(
         prog="brainviewer",
         usage="brainviewer [PATH ...] | brainviewer COMMAND ...",
@@ -62,7 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog="brainviewer")
     for name, (about, arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about, epilog=RESEARCH)
-        arguments(command)
+        if name == wanted:
+            arguments(command)
         command.set_defaults(run=run)
     return parser
 

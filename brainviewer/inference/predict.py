@@ -4,20 +4,23 @@ take the others along."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from ..errors import BrainviewerError, ReadError, RefusalError, WriteError
 from ..formats import ScanListing, Series, choice, dicom_seg, export, find_series, nothing_found, open_volume, scan, typed_spacing
 from ..formats.compose import Channels, check_channels, guess_channels, open_channels
 from ..formats.series import ignored_rows
-from ..imaging.prediction import OverlayStyle
+from ..imaging.prediction import OverlayStyle, ScanResult
 from ..imaging.volume import Volume
 from .analyse import analyse
 from .kept import Kept
-from .load import Models, load_models
+from .load import load_models
 
 SAVES = export.SAVES
 Progress = Callable[..., None]
@@ -110,8 +113,25 @@ class _Job:
     open: Callable[[], Volume]
 
 
-def predict_path(path: Path, options: Options, progress: Progress = lambda done, total, note="": None) -> dict:
+class _Inline(Executor):
+    """Does what is submitted at once."""
+
+    def submit(self, fn: Callable, /, *args: object, **kwargs: object) -> Future:
+        done: Future = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does: whoever asks for the result hears of it
+            done.set_exception(error)
+        return done
+
+
+def predict_path(path: Path, options: Options, progress: Progress = lambda done, total, note="": None, *, overlapped: bool = True) -> dict:
     """The document of `predict --json`: `results`, `failed`, `ignored`; everything is on disk when it returns.
+
+    While one series is analysed the next is read and the one before it is written: three of them are in memory at most.
+
+    Args:
+        overlapped: False: one after the other, with the same results.
 
     Raises:
         BrainviewerError: if nothing can be done at all, or nothing can be written.
@@ -124,24 +144,77 @@ def predict_path(path: Path, options: Options, progress: Progress = lambda done,
             if not choice.refusal(job.series):  # else nothing will be written of it
                 dicom_seg.check_series(job.series)
         notes = (*notes, dicom_seg.CARRIES_IDENTITY)
-    started = time.perf_counter()
-    models = load_models(options.engine, options.device, options.precision, options.models)
-    load_s = time.perf_counter() - started
-    if options.keep:
-        models = replace(models, kept=Kept())
-    results, failed = [], []
-    try:
-        for number, job in enumerate(jobs):
-            key = job.series.key
-            label = key if len(jobs) == 1 else f"{key} ({number + 1} of {len(jobs)})"
-            target = options.out if len(jobs) == 1 else options.out / key
-            try:
-                results.append(_predict_one(job, models, options, target, load_s if number == 0 else 0.0, notes, _Told(progress, label)))
-            except (ReadError, RefusalError) as error:
-                failed.append({"key": key, "why": str(error)})
-    finally:
-        models.close()
-    return {"results": results, "failed": failed, "ignored": ignored_rows(listing.ignored)}
+    with (
+        ThreadPoolExecutor(1, "read") if overlapped else _Inline() as reader,
+        ThreadPoolExecutor(1, "write") if overlapped else _Inline() as writer,
+    ):
+        reading = _read_ahead(reader, jobs, options)
+        first = next(reading)  # while the models are loaded
+        started = time.perf_counter()
+        models = load_models(options.engine, options.device, options.precision, options.models)
+        load_s = time.perf_counter() - started
+        if options.keep:
+            models = replace(models, kept=Kept())
+        outcome = _Outcome()
+        try:
+            for number, (job, read) in enumerate(zip(jobs, chain([first], reading), strict=True)):
+                key = job.series.key
+                label = key if len(jobs) == 1 else f"{key} ({number + 1} of {len(jobs)})"
+                target = options.out if len(jobs) == 1 else options.out / key
+                try:
+                    result = analyse(read.result().volume, models, _Told(progress, label), all_slices=options.all_slices)
+                except (ReadError, RefusalError) as error:
+                    outcome.fail(number, key, error)
+                    continue
+                outcome.hear()
+                seconds = {"load": round(load_s if number == 0 else 0.0, 3)}
+                outcome.expect(number, key, writer.submit(_write, target, job, read.result(), result, options, seconds, notes))
+            outcome.hear()
+        finally:
+            models.close()
+    return {"results": outcome.results, "failed": outcome.failed(), "ignored": ignored_rows(listing.ignored)}
+
+
+def _read_ahead(reader: Executor, jobs: list[_Job], options: Options) -> Iterator[Future[_Read]]:
+    """Each series as it is read; the next one is begun before this one is handed over."""
+    begun: deque[Future[_Read]] = deque()
+    for job in jobs:
+        begun.append(reader.submit(_read, job, options))
+        if len(begun) > 1:
+            yield begun.popleft()
+    yield from begun
+
+
+class _Outcome:
+    """What came of the series, in their order, one of which may still be being written."""
+
+    def __init__(self) -> None:
+        self.results: list[dict] = []
+        self._failed: dict[int, dict] = {}
+        self._writing: tuple[int, str, Future[dict]] | None = None
+
+    def expect(self, number: int, key: str, writing: Future[dict]) -> None:
+        self._writing = (number, key, writing)
+
+    def hear(self) -> None:
+        """Waits for what is being written.
+
+        Raises:
+            WriteError: if it could not be.
+        """
+        if self._writing is None:
+            return
+        (number, key, writing), self._writing = self._writing, None
+        try:
+            self.results.append(writing.result())
+        except (ReadError, RefusalError) as error:
+            self.fail(number, key, error)
+
+    def fail(self, number: int, key: str, error: BrainviewerError) -> None:
+        self._failed[number] = {"key": key, "why": str(error)}
+
+    def failed(self) -> list[dict]:
+        return [self._failed[number] for number in sorted(self._failed)]
 
 
 def _jobs(listing: ScanListing, options: Options) -> tuple[list[_Job], tuple[str, ...]]:
@@ -153,23 +226,47 @@ def _jobs(listing: ScanListing, options: Options) -> tuple[list[_Job], tuple[str
     return [_Job(series, partial(open_volume, series)) for series in chosen], notes
 
 
-def _predict_one(job: _Job, models: Models, options: Options, out: Path, load_s: float, notes: tuple[str, ...], task: _Told) -> dict:
+@dataclass(frozen=True, eq=False, slots=True)
+class _Read:
+    """A scan that was read.
+
+    Attributes:
+        notes: what there is to say of how it was read.
+    """
+
+    volume: Volume
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+def _read(job: _Job, options: Options) -> _Read:
     started = time.perf_counter()
     volume = job.open()
+    notes: tuple[str, ...] = ()
     if options.spacing is not None:
-        notes = notes if typed_spacing.can_assume(volume) else (*notes, typed_spacing.NOT_NEEDED)
+        notes = () if typed_spacing.can_assume(volume) else (typed_spacing.NOT_NEEDED,)
         volume = typed_spacing.assume(volume, options.spacing)
-    read_s = time.perf_counter() - started
-    result = analyse(volume, models, task, all_slices=options.all_slices)
-    style = options.style(result.threshold)
-    seconds = {"load": round(load_s, 3), "read": round(read_s, 3)}
+    return _Read(volume, time.perf_counter() - started, notes)
+
+
+def _write(out: Path, job: _Job, read: _Read, result: ScanResult, options: Options, seconds: dict[str, float], notes: tuple[str, ...]) -> dict:
+    volume, style = read.volume, options.style(result.threshold)
+    seconds = {**seconds, "read": round(read.seconds, 3)}
 
     def write_seg(path: Path) -> None:
         dicom_seg.write_segmentation(path, volume, result, style.threshold)
 
-    more = {dicom_seg.NAME: write_seg} if "dicom-seg" in options.save else None
     return export.write_results(
-        out, volume, result, style, save=options.save, show=options.show, source=job.series.source, seconds=seconds, notes=notes, more=more
+        out,
+        volume,
+        result,
+        style,
+        save=options.save,
+        show=options.show,
+        source=job.series.source,
+        seconds=seconds,
+        notes=(*notes, *read.notes),
+        more={dicom_seg.NAME: write_seg} if "dicom-seg" in options.save else None,
     )
 
 

@@ -45,7 +45,7 @@ def bundles() -> list[SimpleNamespace]:
     decision = {"gate": 0.5, "weights": [0, 0, 0, 0, 20], "bias": -10, "threshold": 0.5, "alone": [1, 0]}
     return [
         SimpleNamespace(
-            task=task, name=task, version="9", size=64, threshold=0.5, details={"decision": decision}, weights={"onnx": HASHES},
+            task=task, name=task, version="9", learned_from="", size=64, threshold=0.5, details={"decision": decision}, weights={"onnx": HASHES},
             sha256=lambda engine, precision, task=task: task + HASHES[precision],
         )
         for task in ("classify", "segment")

@@ -18,6 +18,7 @@ import pydicom
 from dicom_files import write_series
 
 from brainviewer.cli import main
+from brainviewer.errors import ReadError, RefusalError, WriteError
 from brainviewer.formats import scan
 from brainviewer.inference import predict
 from brainviewer.inference.load import Models
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def bundle(task: str, **details: object) -> SimpleNamespace:
-    return SimpleNamespace(task=task, name=task, version="1.0.0", size=256, threshold=0.5, details=details, sha256=lambda *_: "0")
+    facts = {"task": task, "name": task, "version": "1.0.0", "size": 256, "threshold": 0.5, "learned_from": "made squares"}
+    return SimpleNamespace(**facts, details=details, sha256=lambda *_: "0")
 
 
 @pytest.fixture
@@ -203,3 +205,64 @@ def test_spacings_that_make_no_sense_are_wrong_usage(tmp_path, run, text):
     code, _, err = run(tmp_path, "--out", tmp_path / "out", "--spacing", text)
     assert code == 2
     assert "is no spacing" in err
+
+
+def test_overlapped_or_not_makes_no_difference(loads: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    for number in range(4):
+        write_series(folder / str(number), head(level=40 + 10 * number), SeriesDescription="AX FLAIR", SeriesNumber=number + 1)
+    documents = []
+    for overlapped in (True, False):
+        out = tmp_path / f"out {overlapped}"
+        documents.append(predict.predict_path(folder, predict.Options(out, keep=False), overlapped=overlapped))
+    for document in documents:
+        for result in document["results"]:
+            del result["seconds"]
+            for row in result["slices"]:
+                del row["seconds"]
+    assert documents[0] == documents[1]
+    assert [result["key"] for result in documents[0]["results"]] == [series.key for series in scan(folder).series]
+    names = [sorted(p.relative_to(tmp_path / f"out {o}") for p in (tmp_path / f"out {o}").rglob("*.png")) for o in (True, False)]
+    assert names[0] == names[1]
+    assert all((tmp_path / "out True" / n).read_bytes() == (tmp_path / "out False" / n).read_bytes() for n in names[0])
+
+
+@pytest.mark.parametrize("overlapped", [True, False])
+def test_what_fails_is_in_its_place_and_takes_nothing_along(
+    loads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overlapped: bool
+) -> None:
+    for number in range(5):
+        write_series(tmp_path / "scans" / str(number), head(level=40 + 10 * number), SeriesDescription="AX FLAIR", SeriesNumber=number + 1)
+    keys = [series.key for series in scan(tmp_path / "scans").series]
+    open_volume, write_results = predict.open_volume, predict.export.write_results
+
+    def opened(series: object) -> object:
+        if series.key in (keys[0], keys[3]):
+            raise ReadError(f"{series.key} is cut short.")
+        return open_volume(series)
+
+    def written(out: Path, volume: object, *rest: object, **more: object) -> dict:
+        if volume.key == keys[2]:
+            raise RefusalError(f"{volume.key} cannot be written so.")
+        return write_results(out, volume, *rest, **more)
+
+    monkeypatch.setattr(predict, "open_volume", opened)
+    monkeypatch.setattr(predict.export, "write_results", written)
+    document = predict.predict_path(tmp_path / "scans", predict.Options(tmp_path / "out", keep=False), overlapped=overlapped)
+    assert [row["key"] for row in document["failed"]] == [keys[0], keys[2], keys[3]]
+    assert [result["key"] for result in document["results"]] == [keys[1], keys[4]]
+
+
+def test_a_disk_that_is_full_ends_it(loads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        write_series(tmp_path / "scans" / str(number), head(level=40 + 10 * number), SeriesDescription="AX FLAIR", SeriesNumber=number + 1)
+    written: list[str] = []
+
+    def full(out: Path, volume: object, *_: object, **__: object) -> dict:
+        written.append(volume.key)
+        raise WriteError("There is no room.")
+
+    monkeypatch.setattr(predict.export, "write_results", full)
+    with pytest.raises(WriteError, match="no room"):
+        predict.predict_path(tmp_path / "scans", predict.Options(tmp_path / "out", keep=False))
+    assert len(written) == 1, "nothing more is written"
