@@ -19,6 +19,10 @@ from . import __version__
 from .errors import BrainviewerError, Cancelled
 
 RESEARCH = "Research use only. Not for diagnosis."
+MISSING_LIBRARY = (
+    "A system library is missing; on Debian and Ubuntu: sudo apt-get install libegl1 libgl1 libxkbcommon-x11-0 libxcb-cursor0. "
+    "Commands need none of them: brainviewer --help lists them."
+)
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -252,9 +256,32 @@ def _models_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def open_window(paths: list[Path]) -> int:
-    from .ui.app import run
+    """The window; where it cannot start, a dialog says so too, because a double click has no console."""
+    try:
+        from .ui.app import run
 
-    return run(paths)
+        return run(paths)
+    except ImportError as error:
+        raise _told(BrainviewerError(f"The window cannot be opened: {error}.", MISSING_LIBRARY)) from error
+    except BrainviewerError as error:
+        raise _told(error) from None
+    except Exception as error:  # noqa: BLE001 - the last place that can say why there is no window
+        raise _told(BrainviewerError(f"{type(error).__name__}: {error}", "Please report this, with the log.")) from error
+
+
+def _told(error: BrainviewerError) -> BrainviewerError:
+    """The same error, after it has been written to the log and shown on the screen."""
+    import logging
+
+    from . import paths
+
+    logging.getLogger("brainviewer").critical("The window could not start", exc_info=error.__cause__ or sys.exc_info()[1])
+    try:
+        from .ui.crash import show_crash
+    except ImportError:  # Qt itself cannot be loaded: then standard error is all there is
+        return error
+    show_crash(error.sentence, error.hint, paths.log_file())
+    return error
 
 
 def info(arguments: argparse.Namespace) -> int:

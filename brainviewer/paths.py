@@ -26,12 +26,17 @@ def resource(name: str) -> Path:
     return _own("resources") / name
 
 
-def _own(folder: str) -> Path:
-    """`models` or `resources`: inside the package where it is installed or frozen, beside it in a source checkout."""
+def licence(name: str) -> Path:
+    """A licence text that came with the program; that of the parts of other authors exists in the packaged program only."""
+    return _own(name)
+
+
+def _own(name: str) -> Path:
+    """`models`, `resources` or a licence: inside the package where it is installed or frozen, beside it in a source checkout."""
     frozen = getattr(sys, "_MEIPASS", None)
     package = Path(frozen) / NAME if frozen else Path(__file__).resolve().parent
-    bundled = package / "_bundled" / folder
-    return bundled if frozen or bundled.is_dir() else package.parent / folder
+    bundled = package / "_bundled" / name
+    return bundled if frozen or bundled.exists() else package.parent / name
 
 
 def command(*words: str) -> list[str]:

@@ -20,6 +20,7 @@ from .tools import (
     administering,
     analysing,
     arranging,
+    checking,
     cine,
     drawing,
     exporting,
@@ -53,6 +54,7 @@ TOOLS: tuple[type[Tool], ...] = (
     looking.Sequences,
     looking.Picture,
     arranging.Arranging,
+    checking.Checking,
     helping.Helping,
     administering.Administering,
 )

@@ -54,7 +54,7 @@ NEVER_LOADED = (
     # The system's graphics drivers were built against the system's own: an older copy beside us would break them.
     "libstdc++.so*", "libgcc_s.so*",
 )  # fmt: skip
-"""By place in the program's folder. Top-level links to a library that is left out go with it."""
+"""By place in the program's folder. Links to a library that is left out go with it."""
 
 VIEWER_NEEDS_NOT = ("tensorflow", "keras", "tf2onnx", "onnx", "h5py", "h5py.libs", "optree", "ml_dtypes", "sklearn", "scikit_learn.libs")
 """Parts that only TensorFlow and training need."""
@@ -99,8 +99,7 @@ def tree(folder: Path, target: str, without: Sequence[str] = ()) -> list[tuple[s
 
 def wanted(toc: Toc) -> Toc:
     """The same without what is never loaded."""
-    left_out = {Path(name).name for name, _, kind in toc if kind != "SYMLINK" and _is_unwanted(name)}
-    return [row for row in toc if not (_is_unwanted(row[0]) or (row[2] == "SYMLINK" and Path(row[1]).name in left_out))]
+    return [row for row in toc if not _is_unwanted(row[1] if row[2] == "SYMLINK" else row[0])]
 
 
 def _is_unwanted(name: str) -> bool:

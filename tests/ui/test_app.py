@@ -79,3 +79,64 @@ sys.exit(run([]))
 def test_ctrl_c_ends_the_window() -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPT], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 130, done.stderr[-2000:]
+
+
+BROKEN = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+import brainviewer.ui.app
+from brainviewer.cli import main
+
+def broken(*rest):
+    raise RuntimeError("no room for the window")
+
+brainviewer.ui.app.Program = broken
+app = QApplication([])
+
+def look():
+    for box in app.topLevelWidgets():
+        if isinstance(box, QMessageBox):
+            print(box.text(), box.informativeText())
+            box.close()
+
+timer = QTimer()
+timer.timeout.connect(look)
+timer.start(20)
+sys.exit(main([]))
+"""
+
+
+def test_a_crash_at_the_start_shows_a_dialog_with_the_place_of_the_log(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, timeout=120, check=False)
+    log_file = home / "logs" / "brainviewer.log"
+    assert done.returncode == 1
+    assert "no room for the window" in done.stderr
+    assert "could not start" in done.stdout
+    assert str(log_file) in done.stdout
+    assert "Traceback" in log_file.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_a_display_there_is_a_sentence() -> None:
+    variables = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    for more in ({}, {"DISPLAY": ":4711"}):
+        done = subprocess.run([sys.executable, "-m", "brainviewer"], capture_output=True, text=True, timeout=60, check=False, env=variables | more)
+        assert done.returncode == 1
+        assert "brainviewer: The window" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_no_home_folder_and_no_place_to_write(tmp_path: Path) -> None:
+    """The window starts where neither settings nor log nor cache can be written, and says so."""
+    variables = {k: v for k, v in os.environ.items() if k != "BRAINVIEWER_HOME" and not k.startswith("XDG_")}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, str(tmp_path / "missing")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=variables | {"HOME": "/dev/null/nowhere"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "does not exist" in done.stdout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QUrl, Slot
 
-from ... import __version__, paths
-from ..flow import Message
+from ... import paths
+from ..about_card import AboutCard
 from ..key_sheet import KeySheet
 from ..stage import Stage
 from .tool import HELP, Command, Tool
@@ -14,6 +14,7 @@ from .tool import HELP, Command, Tool
 class Helping(Tool):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
+        self._card: AboutCard | None = None
         self.keys = KeySheet()
         stage.add_card(self.keys)
 
@@ -38,6 +39,7 @@ class Helping(Tool):
         self.stage.dialogs.open_outside(QUrl.fromLocalFile(str(folder)))
 
     def _about(self) -> None:
-        sentence = self.tr("brainviewer {} shows whether, and where, a brain MRI shows a tumour. Research use only.").format(__version__)
-        hint = self.tr("Models and sample scan: from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG), CC BY-NC-SA 4.0.")
-        self.stage.say(Message("info", sentence, hint))
+        if self._card is None:
+            self._card = AboutCard()
+            self.stage.add_card(self._card)
+        self._card.show()
