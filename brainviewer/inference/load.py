@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -110,16 +110,36 @@ def engine_order(prefer: str, device: str) -> tuple[tuple[str, str], ...]:
 
 
 def gpu_note(engine: Engine) -> str:
-    """Why no GPU is used, in one sentence, or "" where one is."""
+    """Why no GPU is used and what would change that, in one sentence, or "" where one is used."""
     if engine.device != "CPU":
         return ""
-    if sys.platform == "win32":
-        return "This edition computes on the CPU; the DirectML edition of ONNX Runtime adds the GPU."
-    if sys.platform == "darwin":
-        return "No GPU is used: CoreML did not take the networks."
-    if not nvidia_present():
-        return "No GPU is used: this computer shows no NVIDIA driver."
-    return "No GPU is used: this edition has no CUDA support; install brainviewer[gpu]."
+    from .onnx_engine import gpu_providers
+
+    return cpu_reason(sys.platform, tuple(gpu_providers()), nvidia_present(), bool(getattr(sys, "frozen", False)))
+
+
+def cpu_reason(system: str, providers: Sequence[str], nvidia: bool, packaged: bool) -> str:
+    """What this edition could use, and why it computes on the CPU: one sentence.
+
+    Args:
+        system: as `sys.platform`.
+        providers: GPU back ends of ONNX Runtime's edition.
+        nvidia: whether there is an NVIDIA driver.
+        packaged: the program without Python, to which nothing can be added.
+    """
+    if system == "win32":
+        if "DmlExecutionProvider" in providers:
+            return "Running on the CPU: DirectML, which this edition uses, found no graphics card that can do this."
+        return "Running on the CPU: for a graphics card, onnxruntime-directml has to take the place of onnxruntime."
+    if system == "darwin":
+        return "Running on the CPU: CoreML, which this edition uses, did not take these models."
+    if "CUDAExecutionProvider" in providers:
+        return "Running on the CPU: this edition uses NVIDIA GPUs through CUDA, and found none that it can use."
+    if not nvidia:
+        return "Running on the CPU: only NVIDIA GPUs can be used under Linux, and this computer shows no NVIDIA driver."
+    if packaged:
+        return "Running on the CPU: this packaged edition has no CUDA; the one that Python installs, brainviewer[gpu], uses your NVIDIA GPU."
+    return "Running on the CPU: for your NVIDIA GPU, install CUDA's libraries with pip install brainviewer[gpu]."
 
 
 def load_models(
