@@ -265,7 +265,7 @@ def open_window(paths: list[Path]) -> int:
         raise _told(BrainviewerError(f"The window cannot be opened: {error}.", MISSING_LIBRARY)) from error
     except BrainviewerError as error:
         raise _told(error) from None
-    except Exception as error:  # noqa: BLE001 - the last place that can say why there is no window
+    except Exception as error:
         raise _told(BrainviewerError(f"{type(error).__name__}: {error}", "Please report this, with the log.")) from error
 
 

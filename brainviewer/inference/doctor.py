@@ -20,6 +20,14 @@ PACKAGES = (
 )  # fmt: skip
 
 
+EDITIONS = {
+    "onnxruntime": "for the CPU",
+    "onnxruntime-gpu": "for the CPU, and for NVIDIA GPUs through CUDA",
+    "onnxruntime-directml": "for the CPU, and for graphics cards through DirectML",
+}
+"""What each edition of ONNX Runtime can use; exactly one may be installed."""
+
+
 def versions() -> dict[str, str | None]:
     """Version of each package that matters, None where it is not installed."""
     found: dict[str, str | None] = {}
@@ -32,13 +40,15 @@ def versions() -> dict[str, str | None]:
 
 
 def edition() -> str:
-    """Where the GPU would come from, in words."""
+    """What this edition computes with, in words."""
     present = versions()
-    kinds = [name for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml") if present[name]]
+    kinds = [name for name in EDITIONS if present[name]]
     if len(kinds) > 1:
         return f"{' and '.join(kinds)} are both installed and overwrite each other; keep one"
-    how = {"onnxruntime": "CPU", "onnxruntime-gpu": "CUDA", "onnxruntime-directml": "DirectML"}.get(kinds[0] if kinds else "", "no ONNX Runtime")
-    return f"{how}{', packaged' if getattr(sys, 'frozen', False) else ''}"
+    how = EDITIONS[kinds[0]] if kinds else "without ONNX Runtime, which has to be installed"
+    if kinds == ["onnxruntime"] and sys.platform == "darwin":
+        how = "for the CPU, and for Apple's GPU and Neural Engine through CoreML"
+    return f"{'packaged, ' if getattr(sys, 'frozen', False) else ''}{how}"
 
 
 def engines(quick: bool = False) -> list[dict]:

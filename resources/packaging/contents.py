@@ -39,7 +39,7 @@ NEVER_IMPORTED = [
 
 NEVER_LOADED = (
     "*.a", "*.cc", "*.h", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.proto", "*.dist-info/RECORD", "*.dist-info/licenses/*",
-    "tensorflow/include/*", "tensorflow/compiler/mlir/stablehlo/*.so", "tensorflow/lite/experimental/microfrontend/*.so",
+    "tensorflow/include/*", "tensorflow/compiler/mlir/stablehlo/*.so",
     "*/tests/*", "*/test/*", "*/testing/data/*", "sklearn/datasets/*/*", "matplotlib/mpl-data/sample_data/*", "onnxruntime/datasets/*",
     "onnx/backend/test/*", "onnxruntime/transformers/*", "pydicom/data/test_files/*", "pydicom/data/charset_files/*", "nibabel/*.mat",
     "cv2/data/*", "pyqtgraph/examples/*", "pyqtgraph/canvas/*", "tzdata/*", "dateutil/zoneinfo/*",
