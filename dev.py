@@ -3,7 +3,7 @@
 
     python3 dev.py run [PATH]      opens the window on PATH or the sample scan; without a display, analyses it and writes the overlays
     python3 dev.py test [ARGS]     the whole test suite, offscreen; ARGS go to pytest
-    python3 dev.py build           the packaged executable in dist/, then its own selftest
+    python3 dev.py build           the packaged executable in dist/, what it weighs, then its own selftest
     python3 dev.py models DATA     makes the bundled models anew from the data folder
     python3 dev.py bench [ARGS]    the benchmarks
 
@@ -120,19 +120,46 @@ def build(arguments: Sequence[str]) -> int:
     spec = ROOT / "brainviewer.spec"
     if not spec.is_file():
         raise Stop("The executable cannot be built yet: brainviewer.spec, which says how, is not there.")
-    if sys.platform == "linux" and not shutil.which("objdump"):
-        system_packages({"binutils": "objdump, with which PyInstaller finds libraries"})
+    if sys.platform == "linux":
+        missing = {"objdump": "with which PyInstaller finds libraries", "strip": "which makes large libraries smaller"}
+        if any(not shutil.which(tool) for tool in missing):
+            system_packages({"binutils": " and ".join(f"{tool}, {why}" for tool, why in missing.items())})
     python = environment()
+    cpu_tensorflow(python)
     say("building the executable (some minutes)")
     code = call([python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", str(spec)], cwd=ROOT)
     if code:
         return code
-    places = ("brainviewer/brainviewer.exe", "brainviewer/brainviewer", "brainviewer.app/Contents/MacOS/brainviewer")
-    executable = next((ROOT / "dist" / place for place in places if (ROOT / "dist" / place).is_file()), None)
+    # On Windows the console twin: a windowed program has nowhere to write to.
+    folders = ("brainviewer/brainviewer-console.exe", "brainviewer/brainviewer", "brainviewer.app/Contents/MacOS/brainviewer")
+    executable = next((ROOT / "dist" / place for place in folders if (ROOT / "dist" / place).is_file()), None)
     if executable is None:
-        raise Stop(f"PyInstaller ended without a fault, but none of {', '.join('dist/' + p for p in places)} is there.")
-    say(f"asking {executable.relative_to(ROOT)} for its selftest")
+        raise Stop(f"PyInstaller ended without a fault, but none of {', '.join('dist/' + p for p in folders)} is there.")
+    say(f"asking {executable.relative_to(ROOT)} for its selftest (some minutes)")
     return call([str(executable), "selftest"])
+
+
+def cpu_tensorflow(python: str) -> None:
+    """Sees to TensorFlow's CPU edition for the package, in build/: the other one carries 550 MB of code that runs beside CUDA only.
+
+    Where CUDA's libraries are in the environment the package is to use them, and holds the environment's own TensorFlow.
+    """
+    lock, folder = ROOT / "resources" / "packaging" / "tensorflow-cpu.lock", ROOT / "build" / "tensorflow-cpu"
+    with_cuda = any(site_packages().glob("nvidia_cuda_runtime*"))
+    if sys.platform != "linux" or platform.machine() != "x86_64" or with_cuda or not lock.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    stamp, digest = folder / "brainviewer-setup.txt", hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
+        return
+    say("fetching TensorFlow's CPU edition for the package (270 MB)")
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = [python, "-m", "pip", "install", "-qq", "--no-input", "--disable-pip-version-check", "--no-deps", "--target", str(folder)]
+    try:
+        step([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)])
+    except subprocess.CalledProcessError:
+        raise Stop("TensorFlow's CPU edition could not be fetched; the lines above say why.") from None
+    stamp.write_text(digest, encoding="utf-8")
 
 
 def models(arguments: Sequence[str]) -> int:

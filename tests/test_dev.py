@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -227,6 +228,30 @@ def test_build_runs_pyinstaller_and_then_the_selftest(dev: ModuleType, calls: li
     executable.write_text("")
     assert dev.main(["build"]) == 0
     assert [command[-1] for command, _ in calls] == [str(tmp_path / "brainviewer.spec"), "selftest"]
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="only there TensorFlow has two editions")
+def test_the_package_gets_the_cpu_edition_of_tensorflow_once(dev: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fetched: list[list[str]] = []
+
+    def step(command: list[str]) -> None:
+        fetched.append(command)
+        (tmp_path / "build" / "tensorflow-cpu").mkdir(parents=True)
+
+    monkeypatch.setattr(dev, "step", step)
+    lock = tmp_path / "resources" / "packaging" / "tensorflow-cpu.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("tensorflow-cpu==1 \\\n")
+    for _ in range(2):
+        dev.cpu_tensorflow("PYTHON")
+    assert len(fetched) == 1
+    assert "--require-hashes" in fetched[0]
+    lock.write_text("tensorflow-cpu==2 \\\n")
+    dev.cpu_tensorflow("PYTHON")
+    assert len(fetched) == 2
+    (dev.site_packages() / "nvidia_cuda_runtime_cu12-1.dist-info").mkdir(parents=True)
+    dev.cpu_tensorflow("PYTHON")  # the package is to use CUDA: no second TensorFlow stays in its way
+    assert not (tmp_path / "build" / "tensorflow-cpu").exists()
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["run", "a", "b"], ["run", "--fast"], ["models"], ["build", "now"]])

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
+from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -263,6 +264,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     return "\n".join([head, *pages])
 
 
+@cache
 def _owners() -> dict[str, metadata.Distribution]:
     """Which package a file belongs to."""
     owners: dict[str, metadata.Distribution] = {}

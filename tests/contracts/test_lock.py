@@ -45,7 +45,7 @@ def test_what_must_stay_out() -> None:
 def test_all_direct_dependencies_are_pinned_within_their_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for text in project["dependencies"] + project["optional-dependencies"]["dev"]:
-        wanted = Requirement(text)
+        wanted = Requirement(text)  # its marker may leave it out here; the lock serves every system
         pinned = [pin for pin in PINS if pin.name == canonicalize_name(wanted.name)]
         assert pinned, f"{wanted} is not in the lock"
         for pin in pinned:
@@ -58,7 +58,16 @@ def test_every_supported_python_and_system_has_one_pin_a_package() -> None:
             where = {"python_version": python, "python_full_version": f"{python}.4", "platform_system": system, "sys_platform": platform}
             names = [pin.name for pin in PINS if pin.marker is None or pin.marker.evaluate(where)]
             assert len(names) == len(set(names))
-            assert {"tensorflow", "numpy", "scipy", "pyside6-essentials", "onnxruntime", "imagecodecs"} <= set(names)
+            assert {"tensorflow", "numpy", "scipy", "pyside6-essentials", "imagecodecs"} <= set(names)
+            runtimes = {name for name in names if name.startswith("onnxruntime")}
+            assert runtimes == ({"onnxruntime-directml"} if platform == "win32" else {"onnxruntime"})
+
+
+def test_the_packaged_tensorflow_is_the_locked_one() -> None:
+    """The package holds TensorFlow's CPU edition, of the very version that is tested."""
+    lines = (ROOT / "resources" / "packaging" / "tensorflow-cpu.lock").read_text(encoding="utf-8").splitlines()
+    versions = [str(pin.specifier) for pin in PINS if pin.name == "tensorflow"]
+    assert [f"tensorflow-cpu{version} \\" for version in versions] == [line for line in lines if not line.startswith(" ")]
 
 
 @pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="not in the environment that dev.py makes")
