@@ -73,7 +73,12 @@ def settings_file() -> Path:
 
 
 def load() -> Settings:
-    """The stored settings. What is missing, unknown or out of range has its default.
+    """The stored settings. What is missing, unknown or out of range has its default; see `read`."""
+    return read()[0]
+
+
+def read() -> tuple[Settings, str]:
+    """The stored settings, and a sentence where the file could not be used, or "".
 
     A file that is no JSON object is kept aside as `settings.broken.json`, and everything has its default.
     """
@@ -83,17 +88,16 @@ def load() -> Settings:
         if not isinstance(stored, dict):
             raise ValueError("not a JSON object")  # noqa: TRY004 - the same to the reader as text that is no JSON
     except FileNotFoundError:
-        return Settings()
+        return Settings(), ""
     except OSError as error:
-        log.warning("The settings %s could not be read (%s); the defaults are used.", file, error.strerror)
-        return Settings()
-    except ValueError as error:
-        log.warning("The settings %s are damaged (%s); the defaults are used.", file, error)
+        return _default(f'The settings "{file}" could not be read ({error.strerror}); the usual ones are used.')
+    except ValueError:
+        aside = file.with_name("settings.broken.json")
         try:
-            file.replace(file.with_name("settings.broken.json"))
+            file.replace(aside)
         except OSError as why:
-            log.warning("The damaged settings could not be kept aside (%s).", why.strerror)
-        return Settings()
+            return _default(f'The settings "{file}" are damaged and could not be put aside ({why.strerror}); the usual ones are used.')
+        return _default(f'The settings were damaged; they were put aside as "{aside}", and the usual ones are used.')
     known: dict[str, Any] = {}
     for field in fields(Settings):
         if field.name in stored:
@@ -101,7 +105,12 @@ def load() -> Settings:
                 known[field.name] = _PARSE[field.name](stored[field.name])
             except (TypeError, ValueError):
                 log.warning("The setting %s has a value that makes no sense; its default is used.", field.name)
-    return Settings(**known)
+    return Settings(**known), ""
+
+
+def _default(sentence: str) -> tuple[Settings, str]:
+    log.warning("%s", sentence)
+    return Settings(), sentence
 
 
 def save(settings: Settings) -> None:

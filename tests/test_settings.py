@@ -90,7 +90,9 @@ def test_a_value_that_makes_no_sense_has_its_default_and_spoils_no_other(home: P
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe\x00", b'{"theme": "light"'])
 def test_a_damaged_file_is_kept_aside(home: Path, content: bytes) -> None:
     (home / "settings.json").write_bytes(content)
-    assert settings.load() == Settings()
+    loaded, sentence = settings.read()
+    assert loaded == settings.load() == Settings()
+    assert str(home / "settings.broken.json") in sentence
     assert (home / "settings.broken.json").read_bytes() == content
     assert not (home / "settings.json").exists()
 

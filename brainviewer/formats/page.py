@@ -33,6 +33,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th { text-align: left; font-weight: 600; color: #5c636e; }
 th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid #e9ecf0; vertical-align: top; }
 td.number, th.number { text-align: right; }
+table.prose th { white-space: nowrap; } table.prose td { overflow-wrap: anywhere; } table + table, .scroll + .scroll { margin-top: 16px; }
 ul { margin: 0; padding-left: 20px; } li { margin: 4px 0; overflow-wrap: anywhere; }
 details { margin-top: 8px; } summary { cursor: pointer; }
 h3 { font-size: 15px; margin: 16px 0 4px; font-weight: 600; } h3 span { color: #5c636e; font-weight: 400; }
@@ -104,6 +105,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     columns = "".join(f"<th{' class=number' if n else ''}>{escape(word)}</th>" for n, word in enumerate(head))
     body = "".join("<tr>" + "".join(f"<td{' class=number' if n else ''}>{escape(cell)}</td>" for n, cell in enumerate(row)) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def prose(rows: Iterable[tuple[str, str]]) -> str:
+    """Topics, each beside its words; lines of words stay lines."""
+    body = "".join(f"<tr><th>{escape(topic)}</th><td>{'<br>'.join(map(escape, words.splitlines()))}</td></tr>" for topic, words in rows)
+    return f'<table class="prose">{body}</table>'
 
 
 def folded(title: str, *parts: str) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 KEY_SLICE_PX = 720
 MOST_ON_SHEET = 60
-UNKNOWN = "not known"
 RANGE = (0.3, 0.7)
 """Thresholds between which the volume's range is given."""
 
@@ -91,7 +90,7 @@ def _pictures(scene: Scene, largest: int | None) -> str:
     if len(shown) > MOST_ON_SHEET:
         shown = [shown[round(n)] for n in np.linspace(0, len(shown) - 1, MOST_ON_SHEET)]
     caption = f"{len(shown)} slices" if scene.result.slices_with_tumour == 0 else f"{len(shown)} of {scene.result.slices_with_tumour} with a tumour"
-    parts.append(page.image(png_bytes(scene.contact_sheet(shown, 2000)), "The slices in rows, with their masks", caption))
+    parts.append(page.image(png_bytes(scene.contact_sheet(shown, 1400)), "The slices in rows, with their masks", caption))
     return page.section("Pictures", *parts)
 
 
@@ -142,23 +141,9 @@ def _how(scene: Scene, document: dict[str, Any]) -> str:
 
 
 def _reading(scene: Scene, document: dict[str, Any]) -> str:
-    """The reading receipt."""
-    volume = scene.volume
-    size = " x ".join(f"{number}" for number in volume.shape)
-    spacing = UNKNOWN if volume.spacing is None else " x ".join(f"{mm:.3g}" for mm in volume.spacing) + " mm"
-    assumed = ", typed by a person" if document["spacing_assumed"] else ""
-    rows = [
-        ("Format", volume.format),
-        ("Slices x rows x columns", size),
-        ("Spacing", spacing + assumed),
-        ("Plane", volume.plane or UNKNOWN),
-        ("Channels", ", ".join(volume.channels)),
-        ("Files used", f"{len(set(volume.sources)):,}"),
-        ("Files ignored", f"{len(document['ignored']):,}"),
-    ]
-    parts = [page.table(("How the scan was read", ""), rows)]
-    if document["notes"]:
-        parts.append(page.group("Notes", document["notes"], 20, "results.json"))
-    if document["ignored"]:
-        parts.append(page.group("Ignored files", [f"{row['file']}: {row['why']}" for row in document["ignored"]], 20, "results.json"))
-    return page.section("How the scan was read", *parts)
+    """The reading receipt; without one, what is known of the reading."""
+    if scene.receipt is not None:
+        return page.section("Reading receipt", page.prose([(entry.topic, entry.words) for entry in scene.receipt.entries]))
+    ignored = [f"{row['file']}: {row['why']}" for row in document["ignored"]]
+    lists = [("Notes", document["notes"]), ("Ignored files", ignored)]
+    return page.section("How the scan was read", *(page.group(title, lines, 20, "results.json") for title, lines in lists if lines))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..imaging.volume import Volume, Window
 from . import dicom_seg, scan_report
 from .export import gzipped, nifti_bytes, overlay_picture, results_document, sixteen_bits, spread, table_text
 from .film import encode_gif
+from .receipt import Receipt
 from .series import Progress, silent
 from .writing import png_bytes, staged
 
@@ -53,11 +54,10 @@ class Scene:
         windows: one a channel.
         predictions: of all slices, in displayed order, with all the maps that there are; masks drawn by hand included.
         result: the whole scan's answer, masks drawn by hand included.
-        style: opacity 0 leaves the bare scan.
-        reference: whether the mask that came with the scan is drawn.
+        reference, overlay, heatmap, agreement: what is drawn, as `overlay_picture` has it.
         reviewed: displayed indices of the slices that a person looked at.
         source: the scan's file or folder as it is listed.
-        ignored: (file, why) beside those of the volume.
+        receipt: what was read and how.
     """
 
     volume: Volume
@@ -67,13 +67,27 @@ class Scene:
     style: OverlayStyle
     show: str = "flair"
     reference: bool = False
+    overlay: bool = True
+    heatmap: bool = False
+    agreement: bool = False
     reviewed: frozenset[int] = frozenset()
     source: str = ""
-    ignored: tuple[tuple[str, str], ...] = ()
+    receipt: Receipt | None = None
 
     def picture(self, z: int) -> np.ndarray:
         """(Y, X, 3) uint8 of a slice as the window shows it."""
-        return overlay_picture(self.volume, z, self.windows, self.predictions[z], self.style, self.show, self.reference)
+        return overlay_picture(
+            self.volume,
+            z,
+            self.windows,
+            self.predictions[z],
+            self.style,
+            self.show,
+            self.reference,
+            overlay=self.overlay,
+            heatmap=self.heatmap,
+            agreement=self.agreement,
+        )
 
     def panel(self, z: int) -> np.ndarray:
         """(H, W, 3) uint8: the pictures of a slice side by side."""
@@ -81,7 +95,9 @@ class Scene:
         found = self.predictions[z].found(self.style.threshold)
         mask = np.zeros(volume.shape[1:], bool) if found is None else found
         reference = None if volume.reference is None else volume.reference[z]
-        return render.panel(render.background(volume, z, self.windows, self.show), mask, self.style, reference)
+        return render.panel(
+            render.background(volume, z, self.windows, self.show), mask, self.style, reference, drawn=self.predictions[z].drawn is not None
+        )
 
     def contact_sheet(self, slices: Sequence[int], longest_px: int = sheet.LONGEST_SIDE_PX) -> np.ndarray:
         """(H, W, 3) uint8: slices in rows, each with its number and what was found."""
@@ -98,7 +114,7 @@ class Scene:
 
     def document(self, whats: Sequence[What], slices: Sequence[int]) -> dict:
         """What `results.json` says: the document of `predict`, and what a person did to it."""
-        document = results_document(self.volume, self.result, self.style.threshold, source=self.source, ignored=self.ignored)
+        document = results_document(self.volume, self.result, self.style.threshold, source=self.source)
         chosen = set(slices)
         for z, row in enumerate(document["slices"]):
             row["overlay"] = self.name(What.OVERLAYS, z) if What.OVERLAYS in whats and z in chosen else None
@@ -106,6 +122,8 @@ class Scene:
         document["edited_by_hand"] = list(self.result.drawn_slices)
         document["reviewed"] = sorted(self.reviewed)
         document["seconds"] = {"analyse": round(self.result.seconds, 3)}
+        if self.receipt is not None:
+            document["receipt"] = self.receipt.document()
         return document
 
     def name(self, what: What, z: int = 0) -> str:
@@ -193,8 +211,3 @@ def _probability(scene: Scene) -> np.ndarray:
         if prediction.mask is not None:
             whole[z, ..., 0] = sixteen_bits(prediction.mask.probability)
     return whole
-
-
-def bare(scene: Scene) -> Scene:
-    """The same without the predicted overlay."""
-    return replace(scene, style=replace(scene.style, opacity=0.0))

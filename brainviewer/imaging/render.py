@@ -104,7 +104,7 @@ PANEL_GAP = 4
 CAPTION_HEIGHT = 20
 
 
-def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference: np.ndarray | None = None) -> np.ndarray:
+def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference: np.ndarray | None = None, *, drawn: bool = False) -> np.ndarray:
     """What the models say of a slice, side by side: scan, reference mask, predicted mask, scan with reference, scan with prediction.
 
     Args:
@@ -113,10 +113,16 @@ def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference:
         style: how overlays are drawn; both in the same way, the reference in its own colour.
         reference: (Y, X) bool mask that came with the scan; without one the two pictures that need it are left out.
 
+        drawn: whether a person drew the mask, which its name then says.
+
     Returns:
         (H, W, 3) uint8 RGB on a black ground, each picture under its name where there is room for it.
     """
-    views = [("Scan", picture), ("Predicted mask", _grey(mask)), ("Prediction", compose(picture, mask, style))]
+    views = [
+        ("Scan", picture),
+        ("Mask by hand" if drawn else "Predicted mask", _grey(mask)),
+        ("By hand" if drawn else "Prediction", compose(picture, mask, style)),
+    ]
     if reference is not None:
         own = replace(style, rgb=SKY_BLUE)
         views = [views[0], ("Reference mask", _grey(reference)), views[1], ("Reference", compose(picture, reference, own)), views[2]]

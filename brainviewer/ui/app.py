@@ -78,6 +78,22 @@ class Keeper(QObject):
                 self._flow.messaged.emit(Message("warning", error.sentence, error.hint))
 
 
+class Notice(QObject):
+    """A sentence about the start, that the scan which opens with it does not wipe away."""
+
+    def __init__(self, program: Program, sentence: str) -> None:
+        super().__init__(program.window)
+        self._stage, self._message = program.window.stage, Message("warning", sentence)
+        self._stage.say(self._message)
+        program.session.scan_changed.connect(self._on_scan)
+
+    @Slot(object)
+    def _on_scan(self, scan: object) -> None:
+        if self._message is not None and self._stage.messages.message is self._message:
+            self._stage.say(self._message)
+        self._message = None
+
+
 class Alarm(QObject):
     """What nobody caught: to the log, and as a message in the window, from whatever thread it came.
 
@@ -190,7 +206,7 @@ def run(paths_to_open: list[Path]) -> int:
         log.info("A window is open already: it was brought forward")
         return 0
     doorbell.listen()
-    settings = settings_store.load()
+    settings, problem = settings_store.read()
     palette.dress(app, settings.theme)
     program = Program(settings)
     keeper = Keeper(program.flow)
@@ -200,6 +216,8 @@ def run(paths_to_open: list[Path]) -> int:
     threading.excepthook = alarm.thread_hook
     Interrupt(app)
     program.window.show()
+    if problem:
+        Notice(program, problem)
     doorbell.rung.connect(Front(program.window).come)
     if os.environ.get(TRIAL):
         Trial(program.window, program.session, Path(os.environ[TRIAL]))

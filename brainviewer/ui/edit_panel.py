@@ -190,8 +190,8 @@ class EditPanel(QWidget):
         for widget in (*self.tools, self.size, self.alike, self.clear, self.reviewed):
             widget.setEnabled(possible)
         self.tolerance.setEnabled(possible and editing.pen.alike)
-        self.restore.setEnabled(z in now.drawn)
-        self.models.setEnabled(bool(now.drawn))
+        self.restore.setEnabled(possible and z in now.drawn)
+        self.models.setEnabled(possible and bool(now.drawn))
         self.models.setChecked(editing.models_shown)
         self.reviewed.setChecked(z in now.reviewed)
         for button, steps, words, none in (

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from ..formats.export import proposed_folder
+from ..formats.receipt import Receipt
 from ..formats.share import BY_SLICE, Scene, What
 from . import jobs, palette
 from .export_preview import PreviewPlace, preview_of
@@ -65,11 +66,17 @@ class ExportSheet(Card):
     widest_px = 92 * GRID_PX
     takes_keys = True
 
-    def __init__(self, session: Session, ask_folder: Callable[[QWidget, str, Path], Path | None], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        ask_folder: Callable[[QWidget, str, Path], Path | None],
+        receipt: Callable[[Session], Receipt | None],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("exportSheet")
         self.setAccessibleName(self.tr("Export"))
-        self._session, self._ask_folder = session, ask_folder
+        self._session, self._ask_folder, self._receipt = session, ask_folder, receipt
         self._parent_folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or Path.home()) / "brainviewer"
         self._order: jobs.ExportOrder | None = None
         self._scene: Scene | None = None
@@ -108,7 +115,7 @@ class ExportSheet(Card):
         self.question.setObjectName("replaceQuestion")
         self.question.setWordWrap(True)
         self._replace = self._button("replaceButton", self.tr("Replace"), self._on_replace)
-        self._new = self._button("newFolderButton", "", self._on_new_folder)
+        self._new = self._button("newFolderButton", self.tr("New folder"), self._on_new_folder)
         self._back = self._button("replaceCancelButton", self.tr("Cancel"), self._on_back)
         self._lay_out()
 
@@ -235,18 +242,21 @@ class ExportSheet(Card):
 
     def _present_scene(self) -> Scene:
         """The scan on screen as it is shown now."""
-        session = self._session
-        style = session.style if session.layers.overlay else replace(session.style, opacity=0.0)
+        session, layers = self._session, self._session.layers
         return Scene(
             session.scan.volume,
             session.windows,
             tuple(p for p in session.predictions if p is not None),
             session.result,
-            style,
+            session.style,
             session.show,
-            session.layers.reference,
+            layers.reference,
+            layers.overlay,
+            layers.heatmap,
+            layers.agreement,
             session.reviewed,
             session.scan.series.source,
+            self._receipt(session),
         )
 
     def _whats(self) -> tuple[What, ...]:

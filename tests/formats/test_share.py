@@ -17,6 +17,7 @@ import pytest
 from brainviewer.errors import WriteError
 from brainviewer.formats import dicom_seg, open_volume, scan
 from brainviewer.formats.export import write_results
+from brainviewer.formats.receipt import receipt_of
 from brainviewer.formats.share import Scene, What, write
 from brainviewer.imaging import render
 from brainviewer.imaging.prediction import Mask, OverlayStyle, Prediction, ScanResult
@@ -123,6 +124,12 @@ def test_the_page_needs_nothing_else_and_names_what_it_must(tmp_path: Path) -> N
     assert "Research use only. Not for diagnosis." in page
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     assert page.count("data:image/png") == 2
+    receipt = receipt_of(scene.volume, None, scene.result, [("all/case/<b>x</b>.txt", "It is no picture.")])
+    write(tmp_path / "with", replace(scene, receipt=receipt), (What.REPORT,), ())
+    with_receipt = (tmp_path / "with" / "report.html").read_text()
+    assert "6 files used" in with_receipt
+    assert "all/case/&lt;b&gt;x" in with_receipt
+    assert json.loads((tmp_path / "with" / "results.json").read_text())["receipt"] == receipt.document()
     for words in ("Tumour found in 2 of 6 slices", "resunet 1.0.0", "One slice is missing.", "It is no picture.", " ml", " mm", "float32"):
         assert words in page, words
     document = json.loads((tmp_path / "results.json").read_text())

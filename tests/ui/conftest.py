@@ -29,6 +29,7 @@ from brainviewer.ui.stage import Dialogs as SystemDialogs
 
 TIMEOUT_MS = 10_000
 SLICES = 12
+MODELS = (("resnet50", "1.0.0", "classify", "a" * 64), ("resunet", "1.0.0", "segment", "b" * 64))
 TUMOUR = (4, 5, 6, 8)
 """Slices of the made scan that show a bright disc in FLAIR."""
 
@@ -145,7 +146,7 @@ class FakeBackend:
             self.analysed.append(z)
             on_slice(answer(volume, z, provisional=True))
         whole = tuple(answer(volume, z, provisional=False) for z in range(len(volume)))
-        return ScanResult(whole, 0.4, 0.5, None, "onnx", "CPU", "float32", (), self.notes, 0.1)
+        return ScanResult(whole, 0.4, 0.5, None, "onnx", "CPU", "float32", MODELS, self.notes, 0.1)
 
     def second_pass(self, volume: Volume, models: object, task: Any, result: ScanResult, order: Sequence[int]) -> Iterator[Prediction]:
         for z in order:
