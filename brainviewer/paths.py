@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 NAME = "brainviewer"
@@ -57,16 +58,26 @@ def is_frozen() -> bool:
     return bool(getattr(sys, "frozen", False))
 
 
+def home() -> Path:
+    """The user's home folder. Where the system knows none (a user number without a name), a folder for that number among the temporary ones."""
+    try:
+        folder = Path.home()
+    except RuntimeError:
+        folder = Path()
+    number = os.getuid() if hasattr(os, "getuid") else 0
+    return folder if folder.is_absolute() else Path(tempfile.gettempdir()) / f"{NAME}-{number}"
+
+
 def user_data() -> Path:
     """The folder of what is kept for this user: settings, runs, retrained models, logs. Absolute; it may not exist yet."""
-    home = os.environ.get("BRAINVIEWER_HOME")
-    if home:
-        return Path(home).expanduser().absolute()
+    moved = os.environ.get("BRAINVIEWER_HOME")
+    if moved:
+        return Path(moved).expanduser().absolute()
     if sys.platform == "win32":
-        return _environment("LOCALAPPDATA", Path.home() / "AppData" / "Local") / NAME
+        return _environment("LOCALAPPDATA", home() / "AppData" / "Local") / NAME
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / NAME
-    return _environment("XDG_DATA_HOME", Path.home() / ".local" / "share") / NAME
+        return home() / "Library" / "Application Support" / NAME
+    return _environment("XDG_DATA_HOME", home() / ".local" / "share") / NAME
 
 
 def site_configuration() -> Path:
@@ -84,8 +95,8 @@ def cache() -> Path:
     if os.environ.get("BRAINVIEWER_HOME") or sys.platform == "win32":
         return user_data() / "cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / NAME
-    return _environment("XDG_CACHE_HOME", Path.home() / ".cache") / NAME
+        return home() / "Library" / "Caches" / NAME
+    return _environment("XDG_CACHE_HOME", home() / ".cache") / NAME
 
 
 def _environment(variable: str, otherwise: Path) -> Path:
@@ -111,8 +122,3 @@ def labelled() -> Path:
 
 def log_file() -> Path:
     return user_data() / "logs" / f"{NAME}.log"
-
-
-def own_command(*words: str) -> list[str]:
-    """The command line that starts this very program once more: the packaged executable, or this Python with this package."""
-    return [sys.executable, *words] if getattr(sys, "frozen", False) else [sys.executable, "-m", NAME, *words]

@@ -73,3 +73,15 @@ def test_each_system_has_its_own_place(
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     assert paths.user_data() == tmp_path / data
     assert paths.cache() == tmp_path / cache
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a user has a home there")
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("BRAINVIEWER_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert paths.user_data().is_absolute()
+    assert paths.cache().is_absolute()

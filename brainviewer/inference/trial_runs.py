@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -86,10 +85,7 @@ def start(what: str, words: list[str], limit_s: float, variables: Mapping[str, s
     Raises:
         BrainviewerError: with the last words of the child, if it fails or does not end in time.
     """
-    package = str(Path(__file__).resolve().parents[2])
-    known = os.environ.get("PYTHONPATH", "")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(part for part in (package, known) if part)} | dict(variables)
-    command = paths.own_command(*words)
+    command, environment = paths.command(*words), paths.environment() | dict(variables)
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s, check=False)
     except subprocess.TimeoutExpired:

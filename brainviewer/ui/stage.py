@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
+from .. import paths
 from ..settings import Settings
 from .flow import Flow, Message
 from .scan_panel import ScanPanel
@@ -120,7 +121,7 @@ class Stage(QObject):
     def last_folder(self) -> Path:
         """Where a dialog begins."""
         last = self.settings.last_folder
-        return last if last is not None and last.is_dir() else Path.home()
+        return last if last is not None and last.is_dir() else paths.home()
 
     @Slot()
     def _give_the_scan_the_keys(self) -> None:

@@ -75,13 +75,13 @@ def test_the_window_is_tried_in_a_process_of_its_own(sample: Path) -> None:
 
 
 def test_a_program_that_does_not_start(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "own_command", lambda *words: [sys.executable, "-c", "import sys; sys.exit('libEGL.so.1 is missing')"])
+    monkeypatch.setattr(paths, "command", lambda *words: [sys.executable, "-c", "import sys; sys.exit('libEGL.so.1 is missing')"])
     with pytest.raises(BrainviewerError, match=r"code 1\. libEGL\.so\.1 is missing"):
         trial_runs.open_window(sample)
 
 
 def test_a_program_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "own_command", lambda *words: [sys.executable, "-c", "import time; time.sleep(60)"])
+    monkeypatch.setattr(paths, "command", lambda *words: [sys.executable, "-c", "import time; time.sleep(60)"])
     with pytest.raises(BrainviewerError, match="did not end"):
         trial_runs.start("The window", [], 0.5, {})
 
