@@ -80,6 +80,12 @@ def measure(mask: np.ndarray, spacing: Spacing | None, voxel_mm3: float | None =
     )
 
 
+def line_mm(ends: tuple[Point, Point], spacing: Spacing) -> float:
+    """How long a line between two points (y, x) in pixels is, with a spacing of (dz, dy, dx) mm."""
+    (ay, ax), (by, bx) = ends
+    return float(np.hypot((by - ay) * spacing[1], (bx - ax) * spacing[2]))
+
+
 def dice(mask: np.ndarray, reference: np.ndarray) -> float:
     """2 |A and B| / (|A| + |B|) of two bool arrays of one shape; 1 where both are empty."""
     total = int(np.count_nonzero(mask)) + int(np.count_nonzero(reference))
@@ -88,20 +94,31 @@ def dice(mask: np.ndarray, reference: np.ndarray) -> float:
 
 def centroid(mask: np.ndarray) -> tuple[float, float, float] | None:
     """Mean (z, y, x) voxel index of a (Z, Y, X) bool mask, or None where it is empty."""
-    places = np.nonzero(mask)
-    if places[0].size == 0:
+    box = _box(mask)
+    if box is None:
         return None
-    return float(places[0].mean()), float(places[1].mean()), float(places[2].mean())
+    z, y, x = (float(places.mean()) + part.start for places, part in zip(np.nonzero(mask[box]), box, strict=True))
+    return z, y, x
 
 
 def count_lesions(mask: np.ndarray) -> int:
     """Parts of a (Z, Y, X) bool mask that do not touch by face, edge or corner (26-connected)."""
-    used = np.nonzero(mask.any(axis=(1, 2)))[0]
-    if used.size == 0:
+    box = _box(mask)
+    if box is None:
         return 0
     from scipy import ndimage  # not needed before there is a mask
 
-    return int(ndimage.label(mask[used[0] : used[-1] + 1], np.ones((3, 3, 3), bool))[1])
+    return int(ndimage.label(mask[box], np.ones((3, 3, 3), bool))[1])
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice, slice] | None:
+    """The smallest part of a (Z, Y, X) bool mask that holds all of it: much less than a whole scan to go through."""
+    used = np.nonzero(mask.any(axis=(1, 2)))[0]
+    if used.size == 0:
+        return None
+    z = slice(int(used[0]), int(used[-1]) + 1)
+    rows, columns = np.nonzero(np.logical_or.reduce(mask[z], axis=0))
+    return z, slice(int(rows.min()), int(rows.max()) + 1), slice(int(columns.min()), int(columns.max()) + 1)
 
 
 def scan_diameters(mask: np.ndarray, spacing: Spacing) -> Diameters | None:

@@ -24,6 +24,7 @@ from . import jobs, palette
 from .doorbell import Doorbell, Front
 from .flow import Choice, Flow, Message
 from .main_window import MainWindow
+from .measuring import Measuring
 from .session import Session
 from .stage import Dialogs
 from .tools.helping import Helping
@@ -46,6 +47,7 @@ class Program:
         self.session = Session(settings)
         self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer", "keeper"))
         self.flow = Flow(self.session, *self.workers, backend=backend, choice=choice)
+        self.measuring = Measuring(self.session, Worker("measurer"))
         self.window = MainWindow(self.session, self.flow, settings, dialogs)
 
     def close(self) -> None:
@@ -56,6 +58,7 @@ class Program:
         """
         self.window.hide()
         self.window.close_tools()
+        self.measuring.close()
         self.flow.close()
 
 

@@ -26,9 +26,10 @@ from ..formats.series import ScanListing, Series, nothing_found
 from ..formats.share import Scene, What
 from ..formats.typed_spacing import with_remembered
 from ..imaging import render
+from ..imaging.measure import dice, measure
 from ..imaging.prediction import Prediction, ScanResult
 from ..imaging.volume import Volume, Window
-from .state import EngineFacts, OpenedScan
+from .state import RANGE, EngineFacts, Measured, OpenedScan
 from .worker import Task
 
 log = logging.getLogger(__name__)
@@ -314,6 +315,32 @@ def find_edits(volume: Volume, task: Task) -> tuple[ScanMark, Found]:
     mark = kept_edits.mark_of(volume)
     task.step(0, 0, "edits")
     return mark, kept_edits.find(mark)
+
+
+# Measuring
+
+
+def measure_scan(volume: Volume, predictions: Sequence[Prediction | None], threshold: float, task: Task) -> Measured:
+    """Measures the masks that count at a threshold."""
+    whole = np.zeros(volume.shape, bool)
+    at_range = [0, 0]
+    for z, prediction in enumerate(predictions):
+        task.step(z, len(predictions), "measuring")
+        if prediction is None:
+            continue
+        found = prediction.found(threshold)
+        if found is None:
+            continue
+        whole[z] = found
+        for number, other in enumerate(RANGE):
+            at_range[number] += int(np.count_nonzero(prediction.found(other)))
+    measures = measure(whole, volume.spacing, volume.voxel_mm3)
+    task.step(len(predictions), len(predictions), "measuring")
+    mm3 = volume.voxel_mm3
+    low_high = None if mm3 is None else (at_range[0] * mm3 / 1000, at_range[1] * mm3 / 1000)
+    labelled = volume.labelled if volume.reference is not None else np.zeros(len(volume), bool)
+    agreement = dice(whole[labelled], volume.reference[labelled]) if volume.reference is not None and labelled.any() else None
+    return Measured(measures, low_high, agreement)
 
 
 # Exporting

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from ..imaging.measure import scan_diameters
 from ..imaging.prediction import Prediction
 from ..imaging.volume import Volume
 from .session import Session
 from .state import Phase
 
+NOTHING = "\u2013"
+"""A dash, in place of a number that is not known."""
+
 
 def _tr(text: str) -> str:
     return QCoreApplication.translate("measures", text)
-
-
-def area_px(prediction: Prediction | None, threshold: float) -> int | None:
-    """Pixels of the tumour in a slice, or None where that is not known."""
-    found = prediction.found(threshold) if prediction is not None else None
-    return None if found is None else int(found.sum())
 
 
 def area_words(pixels: int, spacing: tuple[float, float, float] | None) -> str:
@@ -37,23 +33,38 @@ def spacing_words(volume: Volume) -> str:
     return _tr("Voxels {}, assumed").format(size) if volume.spacing_assumed else _tr("Voxels {}").format(size)
 
 
-def volume_ml(session: Session, threshold: float) -> float | None:
-    """Of the whole scan's tumour, or None where the spacing or the final answer is not known."""
+def volume_ml(session: Session) -> float | None:
+    """Of the whole scan's tumour as it is shown, or None where the spacing or the final answer is not known."""
     volume = session.volume
     if volume is None or session.result is None or volume.voxel_mm3 is None:
         return None
-    return sum(area_px(p, threshold) or 0 for p in session.result.predictions) * volume.voxel_mm3 / 1000
+    return sum(area or 0 for area in session.areas) * volume.voxel_mm3 / 1000
 
 
-def diameter_words(session: Session, threshold: float) -> str:
+def diameter_words(session: Session) -> str:
     """ "52 x 41 mm, slice 17": the largest lesion's diameters, or "" where they are not known."""
-    volume, result = session.volume, session.result
-    if volume is None or result is None or volume.spacing is None:
-        return ""
-    found = scan_diameters(result.mask(threshold, volume.shape), volume.spacing)
+    found = session.measured.measures.diameters if session.measured is not None else None
     if found is None:
         return ""
     return _tr("{:.0f} x {:.0f} mm, slice {}").format(found.longest_mm, found.perpendicular_mm, found.z + 1)
+
+
+def centre_words(centroid: tuple[float, float, float] | None) -> str:
+    """ "slice 15, x 101, y 92", or a dash where nothing was found."""
+    if centroid is None:
+        return NOTHING
+    z, y, x = centroid
+    return _tr("slice {}, x {:.0f}, y {:.0f}").format(round(z) + 1, x, y)
+
+
+def place_words(volume: Volume | None, voxel: tuple[float, float, float] | None) -> str:
+    """Where a voxel (z, y, x) lies in the patient: "R 12.3   A 4.5   H 20.1 mm", or "" where the files do not say."""
+    if volume is None or volume.affine is None or voxel is None:
+        return ""
+    right, front, up = volume.affine[:3] @ (voxel[2], voxel[1], voxel[0], 1)
+    letters = ((_tr("R"), _tr("L")), (_tr("A"), _tr("P")), (_tr("H"), _tr("F")))
+    parts = (f"{pair[0] if mm >= 0 else pair[1]} {abs(mm):.1f}" for pair, mm in zip(letters, (right, front, up), strict=True))
+    return _tr("{} mm").format("   ".join(parts))
 
 
 def probability_words(p: float) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ..imaging.prediction import OverlayStyle
 from . import measures, palette
 from .session import Session
 from .side_panel import BalancedLabel, heading
 from .state import Phase
 
 GRID_PX = palette.GRID_PX
-SETTLE_MS = 120
-"""Diameters follow once the threshold rests: they take longer than a frame on large scans."""
 
 
 class ResultPanel(QWidget):
@@ -28,12 +25,6 @@ class ResultPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._diameters = ""
-        self._threshold = session.style.threshold
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
-        self._settle.timeout.connect(self._measure)
         self.verdict = BalancedLabel(self)
         self.verdict.setObjectName("verdictLabel")
         palette.emphasise(self.verdict, large=True)
@@ -64,7 +55,8 @@ class ResultPanel(QWidget):
             signal.connect(self._on_scan)
         for signal in (session.slice_changed, session.spacing_changed, session.prediction_changed, session.analysis_changed):
             signal.connect(self._on_slice)
-        session.style_changed.connect(self._on_style)
+        session.mask_changed.connect(self._on_mask)
+        session.measured_changed.connect(self._on_measured)
         self._on_scan(None)
         self._on_slice(None)
 
@@ -90,10 +82,6 @@ class ResultPanel(QWidget):
     @Slot(object)
     def _on_scan(self, changed: object) -> None:
         session = self._session
-        if session.result is not None:
-            self._settle.start()
-        else:
-            self._diameters = ""
         self.verdict.setText(measures.verdict_words(session))
         self.size.setText(self._size_words())
         self.size.setToolTip(self.size.text() if session.volume is not None and session.volume.refusal else "")
@@ -119,25 +107,25 @@ class ResultPanel(QWidget):
             return ""
         if not result.slices_with_tumour:
             return ""
-        ml = measures.volume_ml(session, session.style.threshold)
+        ml, measured = measures.volume_ml(session), session.measured
         if ml is None:
             return self.tr("No volume: the file does not say how large a pixel is.")
-        low, high = (measures.volume_ml(session, threshold) or 0.0 for threshold in (0.7, 0.3))
-        words = self.tr("{:.1f} ml ({:.1f} to {:.1f} ml at thresholds 0.7 to 0.3)").format(ml, low, high)
+        words = self.tr("{:.1f} ml").format(ml)
+        if measured is not None and measured.range_ml is not None:
+            words = self.tr("{:.1f} ml ({:.1f} to {:.1f} ml at thresholds 0.7 to 0.3)").format(ml, *measured.range_ml)
         if session.volume.spacing_assumed:
             words = self.tr("Assumed spacing: {}").format(words)
-        return f"{words}\n{self._diameters}" if self._diameters else words
+        diameters = measures.diameter_words(session)
+        return f"{words}\n{diameters}" if diameters else words
 
-    @Slot()
-    def _measure(self) -> None:
-        self._diameters = measures.diameter_words(self._session, self._session.style.threshold)
+    @Slot(object)
+    def _on_measured(self, measured: object) -> None:
         self.size.setText(self._size_words())
 
     @Slot(object)
-    def _on_style(self, style: OverlayStyle) -> None:
-        if style.threshold != self._threshold:
-            self._threshold = style.threshold
-            self._on_scan(None)
+    def _on_mask(self, z: int | None) -> None:
+        self.size.setText(self._size_words())
+        if z is None or z == self._session.z:
             self._on_slice(None)
 
     @Slot(object)
@@ -152,7 +140,7 @@ class ResultPanel(QWidget):
             return
         self.slice_verdict.setText(self.tr("Tumour") if prediction.tumour else self.tr("No tumour found"))
         facts = [self.tr("Probability {}").format(measures.probability_words(prediction.p_tumour))]
-        pixels = measures.area_px(prediction, session.style.threshold)
+        pixels = session.areas[session.z]
         if prediction.tumour and pixels:
             facts[0] += self.tr(", area {}").format(measures.area_words(pixels, volume.spacing))
         elif prediction.tumour and pixels == 0:

@@ -25,8 +25,6 @@ class ScanPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._hovered: tuple[int, int] | None = None
-        self._areas: list[int | None] = []
-        self._areas_at = session.style.threshold
         self.view = SliceView(self)
         self.legend = Legend()
         self.view.add_hand(self.legend)
@@ -83,6 +81,7 @@ class ScanPanel(QWidget):
         session.windows_changed.connect(self._on_look)
         session.layers_changed.connect(self._on_look)
         session.style_changed.connect(self._on_style)
+        session.mask_changed.connect(self._on_mask)
         session.prediction_changed.connect(self._on_prediction)
         session.result_changed.connect(self._on_result)
 
@@ -149,17 +148,10 @@ class ScanPanel(QWidget):
     @Slot(object)
     def _on_style(self, style: object) -> None:
         self.strip.set_colour(self._session.style.rgb)
-        if self._session.style.threshold != self._areas_at:
-            self._measure()
         self._draw()
 
     @Slot(object)
     def _on_prediction(self, prediction: Prediction | None) -> None:
-        if prediction is None:
-            self._measure()
-        else:
-            self._areas[prediction.z] = measures.area_px(prediction, self._areas_at)
-            self._fill_strip()
         if prediction is None or prediction.z == self._session.z:
             self._draw()
 
@@ -232,21 +224,11 @@ class ScanPanel(QWidget):
         row, column = self._hovered
         values = self._session.volume[self._session.z][row, column, list(self._session.channels_shown())]
         words = self.tr("x {}, y {}: {}").format(column, row, " ".join(f"{v:g}" for v in values))
-        return (*self._place_words(row, column), words)
+        place = measures.place_words(self._session.volume, (self._session.z, row, column))
+        return (place, words) if place else (words,)
 
-    def _place_words(self, row: int, column: int) -> tuple[str, ...]:
-        """Where a pixel's middle lies in the patient: "R 12.3  A 4.5  H 20.1 mm"."""
-        volume = self._session.volume
-        if volume is None or volume.affine is None:
-            return ()
-        right, front, up = volume.affine[:3] @ (column, row, self._session.z, 1)
-        letters = ((self.tr("R"), self.tr("L")), (self.tr("A"), self.tr("P")), (self.tr("H"), self.tr("F")))
-        parts = (f"{pair[0] if mm >= 0 else pair[1]} {abs(mm):.1f}" for pair, mm in zip(letters, (right, front, up), strict=True))
-        return (self.tr("{} mm").format("   ".join(parts)),)
-
-    def _measure(self) -> None:
-        self._areas_at = self._session.style.threshold
-        self._areas = [measures.area_px(p, self._areas_at) for p in self._session.predictions]
+    @Slot(object)
+    def _on_mask(self, z: object) -> None:
         self._fill_strip()
 
     def _fill_strip(self) -> None:
@@ -254,9 +236,9 @@ class ScanPanel(QWidget):
         if volume is None:
             self.strip.set_bars(())
             return
-        largest = max((a for a in self._areas if a), default=0)
+        largest = max((a for a in session.areas if a), default=0)
         bars = []
-        for z, (prediction, area) in enumerate(zip(session.predictions, self._areas, strict=True)):
+        for z, (prediction, area) in enumerate(zip(session.predictions, session.areas, strict=True)):
             words = measures.slice_words(volume, z, prediction, area)
             if prediction is None:
                 bars.append(Bar(words=words))

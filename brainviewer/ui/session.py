@@ -14,7 +14,7 @@ from ..formats.typed_spacing import Spacing, assume
 from ..imaging.prediction import OverlayStyle, Prediction, ScanResult
 from ..settings import Settings
 from .look import Look
-from .state import Analysis, Badge, EngineFacts, OpenedScan, Phase
+from .state import Analysis, Badge, EngineFacts, Measured, OpenedScan, Phase
 
 REMEMBERED_SCANS = 8
 """Finished answers kept in memory, so that going back to a scan needs no new run."""
@@ -33,6 +33,7 @@ class Session(Look):
     result_changed: ScanResult or None.
     engine_changed: EngineFacts or None.
     mask_changed: displayed index of the slice whose mask is another, or None when all of them may be.
+    measured_changed: Measured, or None while nothing is.
     badge_changed: key of the series whose badge is new.
     """
 
@@ -46,6 +47,7 @@ class Session(Look):
     result_changed = Signal(object)
     engine_changed = Signal(object)
     mask_changed = Signal(object)
+    measured_changed = Signal(object)
     badge_changed = Signal(object)
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
@@ -63,6 +65,8 @@ class Session(Look):
         self.reviewed: frozenset[int] = frozenset()
         self.models_result: ScanResult | None = None
         self._models: tuple[Prediction | None, ...] = ()
+        self.areas: tuple[int | None, ...] = ()
+        self.measured: Measured | None = None
         self._masked_at = self.style.threshold
         self._remembered: OrderedDict[str, tuple[ScanResult, tuple[Prediction | None, ...]]] = OrderedDict()
         self.prediction_changed.connect(self._on_prediction)
@@ -280,14 +284,29 @@ class Session(Look):
             self.badges[key] = Badge(self.result.slices_with_tumour, len(self.predictions))
             self.badge_changed.emit(key)
 
+    def put_measured(self, measured: Measured | None) -> None:
+        if measured is not self.measured:
+            self.measured = measured
+            self.measured_changed.emit(measured)
+
+    def _area(self, z: int) -> int | None:
+        """Pixels of a slice's mask, or None where that is not known."""
+        found = self.found(z)
+        return None if found is None else int(np.count_nonzero(found))
+
     @Slot(object)
     def _on_prediction(self, prediction: Prediction | None) -> None:
+        if prediction is None:
+            self.areas = tuple(self._area(z) for z in range(len(self.predictions)))
+        else:
+            self.areas = (*self.areas[: prediction.z], self._area(prediction.z), *self.areas[prediction.z + 1 :])
         self.mask_changed.emit(None if prediction is None else prediction.z)
 
     @Slot(object)
     def _on_style(self, style: OverlayStyle) -> None:
         if style.threshold != self._masked_at:
             self._masked_at = style.threshold
+            self.areas = tuple(self._area(z) for z in range(len(self.predictions)))
             self.mask_changed.emit(None)
 
     def forget_answers(self) -> None:

@@ -48,16 +48,19 @@ class Stage(QObject):
         scan: the scan, its strip and its slider.
         left, right: the panels at its sides; tools add sections to them.
         middle: what lies between menu and status: pages, and cards over them.
+        in_hand: the tool that has the mouse on the scan, or None.
         settings: what is kept now.
         escapes: what Esc ends before it stops work, each a function that says whether there was anything to end.
 
     Signals:
         settings_changed: Settings, whenever something worth keeping changed.
         asked: `asking` may be another.
+        hand_changed: the tool that is in hand now, or None.
     """
 
     settings_changed = Signal(object)
     asked = Signal()
+    hand_changed = Signal(object)
 
     def __init__(self, window: QMainWindow, session: Session, flow: Flow, settings: Settings, dialogs: Dialogs) -> None:
         super().__init__(window)
@@ -72,6 +75,7 @@ class Stage(QObject):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._pages)
         self.messages = MessageCard(self.middle)
+        self.in_hand: QObject | None = None
         self._cards: list[Card] = []
         self._place = SheetPlace(self.middle)
         self.escapes: list[Callable[[], bool]] = [self.dismiss_card]
@@ -112,6 +116,12 @@ class Stage(QObject):
     @Slot(object)
     def say(self, message: Message) -> None:
         self.messages.show_message(message)
+
+    def take(self, tool: QObject | None) -> None:
+        """Takes a tool in hand that wants the mouse on the scan, or None: puts down what was. Only one is in hand at a time."""
+        if tool is not self.in_hand:
+            self.in_hand = tool
+            self.hand_changed.emit(tool)
 
     def keep(self, settings: Settings) -> None:
         """Changes the settings; they are saved at once."""

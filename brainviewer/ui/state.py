@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 
 from ..formats.series import ScanListing, Series
+from ..imaging.measure import Measures
 from ..imaging.volume import Volume, Window
 
 
@@ -63,6 +64,24 @@ class OpenedScan:
     windows: tuple[Window, ...]
     thumbnail: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Measured:
+    """The masks of a finished scan in numbers, as they are shown.
+
+    Attributes:
+        range_ml: its volume at the thresholds of RANGE, the smaller first, or None where the spacing is not known.
+        dice: with the reference, over all slices that came with one; None without.
+    """
+
+    measures: Measures
+    range_ml: tuple[float, float] | None
+    dice: float | None
+
+
+RANGE = (0.7, 0.3)
+"""Thresholds between which the volume's range is given."""
 
 
 @dataclass(frozen=True, slots=True)

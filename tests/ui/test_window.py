@@ -424,11 +424,10 @@ def test_controls_change_the_look(qtbot: Any, opened: Program) -> None:
 
 
 def test_a_higher_threshold_never_finds_more(opened: Program) -> None:
-    strip = opened.window.stage.scan
     areas = []
     for percent in (10, 40, 70, 95):
         child(opened.window, QSlider, "thresholdSlider").setValue(percent)
-        areas.append(sum(area or 0 for area in strip._areas))
+        areas.append(sum(area or 0 for area in opened.session.areas))
     assert areas == sorted(areas, reverse=True)
     assert areas[0] > areas[-1]
 

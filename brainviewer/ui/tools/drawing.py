@@ -28,6 +28,7 @@ class Drawings(Tool):
         self.session.slice_changed.connect(self._on_edits)
         editing.told.connect(stage.say)
         stage.escapes.append(editing.put_down)
+        stage.hand_changed.connect(self._on_hand)
 
     def commands(self) -> tuple[Command, ...]:
         tr, editing = self.tr, self.editing
@@ -121,7 +122,15 @@ class Drawings(Tool):
         self.stage.scan.view.viewport().update()
         if pen.drawing is not Drawing.NONE:
             self.session.show_overlay(True)
+            self.stage.take(self)
+        elif self.stage.in_hand is self:
+            self.stage.take(None)
         self.changed.emit()
+
+    @Slot(object)
+    def _on_hand(self, tool: object) -> None:
+        if tool is not self:
+            self.editing.put_down()
 
     @Slot(object)
     def _on_edits(self, changed: object) -> None:
