@@ -194,8 +194,11 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _train_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--run", type=Path, required=True, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
+    what.add_argument("--measure", action="store_true", help="only say how long the run of --config would take, from a measured step")
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
+    _json(command)
 
 
 def _selftest_arguments(command: argparse.ArgumentParser) -> None:
@@ -409,17 +412,40 @@ def read_patients(file: Path) -> list[str]:
         raise ReadError(f'The list of patients "{file}" cannot be read ({error}).', "Give a text file with one patient a line.") from None
 
 
-def train(arguments: argparse.Namespace) -> int:
+def measure(arguments: argparse.Namespace) -> int:
     from .errors import TrainingError
+    from .training.run import TrainConfig
+
+    if arguments.config is None:
+        raise TrainingError("There is nothing to measure.", "Give the settings of the run with --config.")
+    config = TrainConfig.from_json(read_settings(arguments.config))
+    from .training.estimate import estimate
+
+    found = estimate(config)
+    if arguments.json:
+        write_json(found.to_json())
+    else:
+        print(f"About {found.seconds / 60:.0f} min for {config.epochs} epochs on {found.device}: {found.steps} steps of {found.step_s:.2f} s each")
+    return OK
+
+
+def read_settings(file: Path) -> dict:
+    from .errors import TrainingError
+
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f'The training settings "{file}" cannot be read ({error}).') from None
+
+
+def train(arguments: argparse.Namespace) -> int:
     from .training.run import Run, TrainConfig
 
+    if arguments.measure:
+        return measure(arguments)
     run = Run(arguments.folder)
     if arguments.config:
-        try:
-            document = json.loads(arguments.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrainingError(f'The training settings "{arguments.config}" cannot be read ({error}).') from None
-        run.create(TrainConfig.from_json(document))
+        run.create(TrainConfig.from_json(read_settings(arguments.config)))
     run.config()
     from .training.finish import finish_run
     from .training.trainer import train as start

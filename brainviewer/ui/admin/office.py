@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from ...passcode import Passcode
 from ..stage import Stage
@@ -10,6 +10,7 @@ from ..worker import Worker
 from .data_page import DataPage
 from .models_page import ModelsPage
 from .panel import AdminPanel
+from .train_page import TrainPage
 
 
 class Office(QObject):
@@ -28,8 +29,21 @@ class Office(QObject):
         self.data = DataPage(self.worker, stage.dialogs.ask_folder)
         self.models = ModelsPage(self.worker, stage.dialogs.ask_file)
         self.models.switched.connect(self.switched)
-        pages = ((self.tr("Data"), self.data), (self.tr("Models"), self.models))
+        self.train = TrainPage()
+        self.data.checked.connect(self.train.set_data)
+        self.train.data_wanted.connect(self._show_data)
+        self.train.models_wanted.connect(self._show_models)
+        pages = ((self.tr("Data"), self.data), (self.tr("Train"), self.train), (self.tr("Models"), self.models))
         self.panel = AdminPanel(pages, self.data, passcode)
+
+    @Slot()
+    def _show_data(self) -> None:
+        self.panel.show_page(self.data)
+
+    @Slot(object)
+    def _show_models(self, candidate: str) -> None:
+        self.models.read(candidate)
+        self.panel.show_page(self.models)
 
     def close(self) -> None:
         """Ends the check and the thread; a training goes on.
@@ -38,4 +52,5 @@ class Office(QObject):
             RuntimeError: if the thread does not end in time.
         """
         self.data.close_child()
+        self.train.close_child()
         self.worker.close()

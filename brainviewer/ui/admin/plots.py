@@ -85,9 +85,13 @@ class CurvePlot(pg.GraphicsLayoutWidget):
                 self._legend.addItem(self.curves[words], words)
             self._dress()
 
-    def set_range(self, low: float, high: float) -> None:
-        """Both axes, fixed."""
-        self.box.setRange(xRange=(low, high), yRange=(low, high), padding=0.02)
+    def set_across(self, low: float, high: float) -> None:
+        """The lower axis, fixed."""
+        self.box.setXRange(low, high, padding=0.02)
+
+    def set_up(self, low: float, high: float) -> None:
+        """The left axis, fixed."""
+        self.box.setYRange(low, high, padding=0.02)
 
     def clear_curves(self) -> None:
         for curve in self.curves.values():
@@ -103,6 +107,8 @@ class CurvePlot(pg.GraphicsLayoutWidget):
             axis.setPen(pg.mkPen(line))
             axis.setTextPen(pg.mkPen(quiet))
         self._bottom.setLabel(self._across, color=quiet.name(), size="9pt")
+        self._head.setVisible(bool(self._title))
+        self._head.setMaximumHeight(16_777_215 if self._title else 0)
         self._head.setText(self._title, color=text.name(), size="10pt", justify="left")
         self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:

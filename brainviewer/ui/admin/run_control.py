@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from PySide6.QtCore import QCoreApplication
 
 from ... import paths
 from ...errors import TrainingError
-from ...training.run import Phase, Run, TrainConfig, runs_in, start_detached
+from ...training.run import Phase, Run, TrainConfig, runs_in, start_detached, write_atomic
 from .check_report import CheckReport
 from .judgement import Judgement, read_judgement
 from .train_form import BOTH, CLASSIFY, CURRENT, IMAGENET, NOTHING, TrainWishes
@@ -55,8 +56,22 @@ class RunControl:
             ) from None
         return run, self.spawn(run)
 
-    def measure_arguments(self, wishes: TrainWishes, report: CheckReport) -> list[str] | None:
-        return None
+    def measure_arguments(self, wishes: TrainWishes, report: CheckReport) -> list[list[str]]:
+        """The commands that measure a step of each network, one after the other.
+
+        Raises:
+            TrainingError: if their settings cannot be written.
+        """
+        commands = []
+        for config in configs_of(wishes, report.data):
+            file = paths.cache() / f"measure-{config.task}.json"
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(file, json.dumps(config.to_json()).encode())
+            except OSError as error:
+                raise TrainingError(_tr('"{}" cannot be written ({}).').format(file, error.strerror)) from None
+            commands.append(["train", "--measure", "--config", str(file), "--json"])
+        return commands
 
     def resume(self, run: Run) -> subprocess.Popen:
         """Raises:
@@ -149,22 +164,18 @@ def pairs_to_start_from() -> tuple[tuple[str, str], ...]:
 class Estimate:
     """Attributes:
     device: what was measured, in words.
-    seconds: for each epoch of all stages together, judged and all.
+    epoch_s: one epoch of all networks together.
     """
 
     device: str
     epoch_s: float
 
-    def seconds(self, epochs: int) -> float:
-        return self.epoch_s * epochs
-
-
-def read_estimate(document: object) -> Estimate | None:
-    """What `train --measure` answered; None where it makes no sense."""
-    try:
-        return Estimate(str(document["device"]), float(document["epoch_s"]))
-    except (KeyError, TypeError, ValueError):
-        return None
+    def plus(self, document: object) -> Estimate | None:
+        """With what `train --measure` said of another network; None where that makes no sense."""
+        try:
+            return Estimate(str(document["device"]), self.epoch_s + float(document["epoch_s"]))
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 def _free_folder(networks: str) -> Path:

@@ -11,15 +11,17 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QV
 
 from ...training.run import Run, RunEvent
 from .. import measures, palette
-from .page import Section, empty, push_button, sentence
+from .page import Fold, Section, empty, push_button, sentence
 from .pictures import PictureView
 from .plots import CurvePlot
 from .run_story import RunStory
 from .run_watch import RunWatch
 
 GRID_PX = palette.GRID_PX
-NOTES_SHOWN = 4
+NOTES_SHOWN = 40
 STRIP_COLUMNS = 2
+LARGEST_SCALE = 4.0
+"""Of a picture of 64 pixels a side, which would be a stamp otherwise."""
 
 
 class RunView(QWidget):
@@ -90,7 +92,8 @@ class RunView(QWidget):
         column.addWidget(self.facts)
         column.addLayout(plots)
         column.addWidget(self._strip_section)
-        column.addWidget(self.notes)
+        self._notes_fold = Fold("runNotesFold", self.tr("What the run has to say"), self.notes, self)
+        column.addWidget(self._notes_fold)
 
     # Following
 
@@ -107,6 +110,8 @@ class RunView(QWidget):
         self._strip_section.hide()
         for plot in (self.loss, self.score):
             plot.clear_curves()
+            plot.set_across(0, max(epochs for _, epochs in stages))
+        self.score.set_up(0, 1)
         self.watch.follow(run, process)
         self._refresh()
 
@@ -163,7 +168,7 @@ class RunView(QWidget):
             button.setEnabled(not self._asked_to_stop)
         palette.make_primary(self.resume_button)
         self.notes.setText("\n".join(story.notes[-NOTES_SHOWN:]))
-        self.notes.setVisible(bool(story.notes))
+        self._notes_fold.setVisible(bool(story.notes))
         self._draw_curves()
         self._draw_strip()
         self.state_changed.emit(self.words())
@@ -222,7 +227,7 @@ class RunView(QWidget):
         empty(self._strip_grid)
         self.strip = []
         for place, name in enumerate(names):
-            view = PictureView("stripPicture", _tr("Validation slice {}").format(place + 1), self)
+            view = PictureView("stripPicture", _tr("Validation slice {}").format(place + 1), self, largest_scale=LARGEST_SCALE)
             if view.show_file(run.stages[number].strip / name):
                 self._strip_grid.addWidget(view, len(self.strip) // STRIP_COLUMNS, len(self.strip) % STRIP_COLUMNS)
                 self.strip.append(view)

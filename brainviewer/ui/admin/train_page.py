@@ -16,7 +16,7 @@ from .check_report import CheckReport
 from .child import Child
 from .gate import note
 from .page import Fold, Page, push_button, sentence
-from .run_control import Estimate, RunControl, pairs_to_start_from, read_estimate
+from .run_control import Estimate, RunControl, pairs_to_start_from
 from .run_view import RunView
 from .train_form import BOTH, CLASSIFY, TrainForm, TrainWishes
 from .verdict_view import VerdictView
@@ -49,6 +49,8 @@ class TrainPage(Page):
         self.report: CheckReport | None = None
         self._measured: tuple[TrainWishes, Estimate] | None = None
         self._measuring: TrainWishes | None = None
+        self._to_measure: list[list[str]] = []
+        self._so_far = Estimate("", 0.0)
         self._build()
         self._measure.succeeded.connect(self._on_measured)
         self._measure.failed.connect(self._on_not_measured)
@@ -214,7 +216,7 @@ class TrainPage(Page):
     # The time it will take
 
     def _measure_time(self) -> None:
-        """By one measured step of each network, in a process of its own, as soon as there is data and nothing trains."""
+        """By measured steps of each network, in processes of their own, as soon as there is data and nothing trains."""
         wishes = self.form.wishes
         if self.report is None or not self.report.usable or self.view.run is not None or not self.isVisible():
             return
@@ -224,20 +226,22 @@ class TrainPage(Page):
             return
         self._measure.close()
         try:
-            arguments = self._control.measure_arguments(wishes, self.report)
+            self._to_measure = self._control.measure_arguments(wishes, self.report)
         except BrainviewerError as error:
             self.estimate.setText(error.sentence)
             return
-        if arguments is None:
-            return
-        self._measuring = wishes
-        self._measure.start(arguments)
+        self._measuring, self._so_far = wishes, Estimate("", 0.0)
+        self._measure.start(self._to_measure.pop(0))
         self._show()
 
     @Slot(object)
     def _on_measured(self, document: object) -> None:
+        estimate = self._so_far.plus(document)
+        if estimate is not None and self._to_measure:
+            self._so_far = estimate
+            self._measure.start(self._to_measure.pop(0))
+            return
         wishes, self._measuring = self._measuring, None
-        estimate = read_estimate(document)
         if wishes is not None and estimate is not None:
             self._measured = (wishes, estimate)
         self._show()
@@ -283,7 +287,7 @@ class TrainPage(Page):
     def _estimate(self) -> str:
         wishes = self.form.wishes
         if self._measured is not None and same_pace(self._measured[0], wishes):
-            seconds = self._measured[1].seconds(wishes.epochs)
+            seconds = self._measured[1].epoch_s * wishes.epochs
             return self.tr("About {} on {}, from a measured step.").format(measures.duration_words(seconds), self._measured[1].device)
         return self.tr("Measuring how long it will take…") if self._measuring is not None else ""
 

@@ -77,7 +77,8 @@ class VerdictView(QWidget):
             plot.setFixedHeight(ROC_PX)
             for words, (x, y) in zip(names, part.roc, strict=True):
                 plot.show_curve(words, x, y)
-            plot.set_range(0, 1)
+            plot.set_across(0, 1)
+            plot.set_up(0, 1)
             beside.addWidget(plot, 1, Qt.AlignmentFlag.AlignTop)
         if part.confusion is not None or part.roc is not None:
             section.add(beside)
@@ -86,6 +87,8 @@ class VerdictView(QWidget):
             chart = PairChart("diceChart", self)
             chart.show_pairs(part.dice)
             section.add(chart)
+        if part.pictures:
+            section.add(sentence(self.tr("The candidate's worst patients: scan with the mask, models in use, candidate"), self, quiet=True))
         for words, file in part.pictures:
             picture = PictureView("worstPicture", words, self)
             if picture.show_file(file):

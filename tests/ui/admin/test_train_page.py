@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -259,3 +260,35 @@ def test_the_end_leads_to_the_models(qtbot: Any, page: TrainPage, spawner: Spawn
 def test_data_without_a_tumour_is_not_trained_on(page: TrainPage, report: CheckReport) -> None:
     page.set_data(replace(report, tumour=0))
     assert not page.start_button.isVisible()
+
+
+def test_the_time_is_measured_network_by_network(qtbot: Any, page: TrainPage, report: CheckReport) -> None:
+    page.set_data(report)
+    assert page.estimate.text() == "Measuring how long it will take…"
+    (first,) = page._measure.asked
+    assert first[:3] == ["train", "--measure", "--config"]
+    assert TrainConfig.from_json(json.loads(Path(first[3]).read_text())).task == "classify"
+    page._measure.succeed({"device": "CPU, 2 cores", "epoch_s": 50.0})
+    assert TrainConfig.from_json(json.loads(Path(page._measure.asked[1][3]).read_text())).task == "segment"
+    page._measure.succeed({"device": "CPU, 2 cores", "epoch_s": 10.0})
+    assert page.estimate.text() == "About 10 min on CPU, 2 cores, from a measured step."
+    page.form.epochs.setValue(30)
+    assert page.estimate.text() == "About 30 min on CPU, 2 cores, from a measured step."
+    assert len(page._measure.asked) == 2
+    page.form.size.setCurrentIndex(1)
+    assert page.estimate.text() == "Measuring how long it will take…"
+
+
+def test_a_start_does_not_wait_for_the_measure(qtbot: Any, page: TrainPage, spawner: Spawner, report: CheckReport) -> None:
+    page.set_data(report)
+    assert page._measure.running
+    click(qtbot, page.start_button)
+    assert not page._measure.running
+    assert len(spawner.started) == 1
+
+
+def test_a_measure_that_fails_keeps_nobody_from_starting(page: TrainPage, report: CheckReport) -> None:
+    page.set_data(report)
+    page._measure.fail(TrainingError("No labelled scan was found."))
+    assert page.estimate.text() == "How long it will take is not known. No labelled scan was found."
+    assert page.start_button.isEnabled()
