@@ -97,6 +97,7 @@ class CheckCard(Card):
     def begin(self) -> None:
         """Empties every row: a check begins."""
         self._found, self._ended = {}, ""
+        self.copy.setText(self.tr("Copy report"))
         self._show()
 
     @Slot(object)
