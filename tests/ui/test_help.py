@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QLabel
 
+from brainviewer import paths
 from brainviewer.errors import BrainviewerError
 from brainviewer.inference.selftest import NAMES
 from brainviewer.ui.about_card import AboutCard
 from brainviewer.ui.check_card import CheckCard
+from brainviewer.ui.tools.checking import Checking
 
 
 def line(name: str, passed: bool = True, detail: str = "As it should.") -> str:
@@ -83,3 +86,36 @@ def test_about_names_the_licences(qtbot) -> None:
     assert "BSD 3-Clause License" in card.text.toPlainText()
     card.tabs.setCurrentIndex(1)
     assert "CC BY-NC-SA 4.0" in card.text.toPlainText()
+
+
+SELFTEST = """
+import json, sys
+for name, passed in (("sample scan", True), ("onnx int8", False)):
+    print(json.dumps({"check": {"name": name, "passed": passed, "detail": "Said by a child.", "seconds": 0.5}}), file=sys.stderr)
+print("brainviewer: something is missing", file=sys.stderr)
+sys.exit(1)
+"""
+
+
+def test_help_starts_the_check_in_a_process_of_its_own(qtbot, program, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def command(*words: str) -> list[str]:
+        asked.append(words)
+        return [sys.executable, "-c", SELFTEST]
+
+    monkeypatch.setattr(paths, "command", command)
+    program.window.findChild(QAction, "checkAction").trigger()
+    tool = program.window.tool(Checking)
+    qtbot.waitUntil(lambda: not tool.child.running, timeout=30_000)
+    assert asked == [("selftest", "--json", "--progress")]
+    assert tool.card.isVisibleTo(program.window)
+    assert "broke off" in tool.card.state.text()
+    assert "Said by a child." in shown(tool.card)
+
+
+def test_about_is_one_card(program) -> None:
+    about = program.window.findChild(QAction, "aboutAction")
+    about.trigger()
+    about.trigger()
+    assert len(program.window.findChildren(AboutCard)) == 1
