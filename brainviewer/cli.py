@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import __version__
 from .errors import BrainviewerError, Cancelled
+
+if TYPE_CHECKING:
+    from .training.run import Run, TrainConfig
 
 RESEARCH = "Research use only. Not for diagnosis."
 MISSING_LIBRARY = (
@@ -198,6 +202,8 @@ def _train_arguments(command: argparse.ArgumentParser) -> None:
     what.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="folder of the run; an existing one is resumed")
     what.add_argument("--measure", action="store_true", help="only say how long the run of --config would take, from a measured step")
     command.add_argument("--config", type=Path, metavar="FILE", help="settings of a new run (JSON)")
+    command.add_argument("--then", type=Path, metavar="FILE", help="settings of a run of the other network that follows; both make one pair")
+    command.add_argument("--detach", action="store_true", help="in a process of its own that lives on; its number is printed")
     _json(command)
 
 
@@ -414,11 +420,10 @@ def read_patients(file: Path) -> list[str]:
 
 def measure(arguments: argparse.Namespace) -> int:
     from .errors import TrainingError
-    from .training.run import TrainConfig
 
     if arguments.config is None:
         raise TrainingError("There is nothing to measure.", "Give the settings of the run with --config.")
-    config = TrainConfig.from_json(read_settings(arguments.config))
+    config = train_config(arguments.config)
     from .training.estimate import estimate
 
     found = estimate(config)
@@ -429,34 +434,52 @@ def measure(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def read_settings(file: Path) -> dict:
-    from .errors import TrainingError
-
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f'The training settings "{file}" cannot be read ({error}).') from None
-
-
 def train(arguments: argparse.Namespace) -> int:
-    from .training.run import Run, TrainConfig
+    from .training.run import Run
 
     if arguments.measure:
         return measure(arguments)
     run = Run(arguments.folder)
     if arguments.config:
-        run.create(TrainConfig.from_json(read_settings(arguments.config)))
+        run.create(train_config(arguments.config))
     run.config()
-    from .training.finish import finish_run
-    from .training.trainer import train as start
+    if arguments.then:
+        run.chain(train_config(arguments.then))
+    if arguments.detach:
+        return detach(arguments, run)
+    from .training.conduct import conduct
 
-    start(run, lambda logs: print(json.dumps(logs), file=sys.stderr))
-    if not run.complete():
-        print(f"Stopped. `brainviewer train --run {arguments.folder}` goes on.", file=sys.stderr)
-        return OK
-    finish_run(run, lambda text: print(text, file=sys.stderr))
-    print(f"The new model is in {run.bundle}.")
-    return OK
+    if not conduct(run, lambda text: print(text, file=sys.stderr, flush=True)):
+        return said(arguments, {"state": run.state()}, f"Stopped. `brainviewer train --run {arguments.folder}` goes on.")
+    last = next(event for event in reversed(list(run.events())) if event.kind == "evaluated").logs
+    text = f'The new models are in {run.bundle}, and here as "{last["pair"]}": {last["verdict"]}. {last["sentence"]}'
+    return said(arguments, {"state": "done"} | last, text)
+
+
+def train_config(file: Path) -> TrainConfig:
+    from .errors import TrainingError
+    from .training.run import TrainConfig
+
+    try:
+        return TrainConfig.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f'The training settings "{file}" cannot be read ({error}).') from None
+
+
+def detach(arguments: argparse.Namespace, run: Run) -> int:
+    """Starts the run apart and waits until it works, or has failed."""
+    from .errors import TrainingError
+    from .training.run import start_detached
+
+    process = start_detached(run)
+    while not run.holder():
+        if process.poll() is not None:
+            said = run.output_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:]
+            raise TrainingError(f"The training ended at once: {' '.join(said) or f'exit code {process.returncode}'}")
+        time.sleep(0.05)
+    return said(
+        arguments, {"state": "running", "process": run.holder()}, f"Training in process {run.holder()}; {run.events_file} tells how far it is."
+    )
 
 
 def models(arguments: argparse.Namespace) -> int:

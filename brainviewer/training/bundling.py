@@ -21,11 +21,13 @@ from ..errors import TrainingError
 from ..inference import preprocess
 from ..inference.bundle import SCHEMA, hash_file, read_bundle
 from .run import Run, TrainConfig, write_atomic
-from .trainer import Checkpoint, build
+from .trainer import Checkpoint, build, starting_folder
 
 LEAST_KERNEL = 1024
 """Kernels with fewer values stay float32: they weigh nothing."""
 PARITY = 1e-3
+PRIVATE = ("data", "exclude", "imagenet", "validation_patients")
+"""Settings that name folders or patients."""
 NO_LICENCE = "none stated: ask whoever owns the data that it learned from"
 
 
@@ -194,7 +196,7 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
         "metrics": metrics,
         "licence": licence_of(config),
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "config": {k: v for k, v in config.to_json().items() if k not in ("data", "exclude", "imagenet")} | {"start": Path(config.start).name},
+        "config": {k: v for k, v in config.to_json().items() if k not in PRIVATE} | {"start": Path(config.start).name},
     } | about
     write_document(folder, document)
     return document
@@ -202,7 +204,7 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
 
 def licence_of(config: TrainConfig) -> str:
     """The licence that a model inherits: from the data, and from the model that it started from, if need be through other runs."""
-    start, inherited = Path(config.start), ""
+    start, inherited = starting_folder(config), ""
     if (start / "bundle.json").is_file():
         inherited = str(read_bundle(start).details.get("licence", ""))
     elif Run(start).config_file.is_file():

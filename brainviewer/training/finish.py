@@ -1,6 +1,7 @@
 """After the last epoch: weights become bundles, bundles are calibrated together on validation patients, and judged.
 
-Two bundles that work together lie in one folder, as the viewer wants them; a run of one task brings the other from the models in use.
+Two bundles that work together lie in one folder, as the viewer wants them; a run of one task brings the other from the models in use, and a run
+with another one behind it trains both.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import paths
+from .. import audit
 from ..formats import open_volume, scan
 from ..imaging.volume import Volume
+from ..inference import registry
 from ..inference.analyse import decision_of
-from ..inference.bundle import ModelBundle, choose_bundle, find_bundles, hash_file, read_bundle
+from ..inference.bundle import TASKS, ModelBundle, choose_bundle, find_bundles, hash_file, read_bundle
 from ..inference.load import load_models
+from ..inference.registry import Pair
 from . import calibrate, data, known
 from .bundling import write_bundle, write_document
+from .compare import compare
 from .evaluate import Judged, judge, summarise
 from .robustness import robustness
 from .run import Run, write_atomic
@@ -27,6 +31,9 @@ from .trainer import Checkpoint, excluded
 
 CALIBRATION_SLICES = 120
 CHECK_SLICES = 12
+LEAST_TO_CALIBRATE = 5
+"""Validation patients; with fewer, chance would calibrate."""
+PARTS = ("held_out", "guard")
 KNOWN_EVERY = 6
 """Every n-th training slice teaches the fit score; its neighbours would say the same."""
 
@@ -58,29 +65,112 @@ def make_bundle(run: Run, folder: Path) -> Path:
     return target
 
 
-def finish_run(run: Run, say: Callable[[str], None] = lambda text: None) -> None:
-    """The bundle of one finished run, calibrated with the other network in use and judged on its validation patients.
+def finish_run(run: Run, say: Callable[[str], None] = lambda text: None, progress: Callable[[int, int, str], None] = lambda *_: None) -> Pair:
+    """The pair of a finished run: the network, or both, that it trained, calibrated with the other one in use, judged against the models in use.
 
-    Leaves `bundle/<task>-<version>` and `report.json` in the run's folder.
+    Leaves both bundles in `bundle/`, `report.json` and its pictures in the run's folder, and the pair among the user's models. Nothing is put
+    into use.
+
+    Args:
+        progress: is told how far the judging is; may raise `Cancelled`.
     """
     config = run.config()
+    data_folder = Path(config.data)
+    current = registry.in_use()
+    trained = [stage.config().task for stage in run.stages]
+    version = registry.free_version()
     staging = run.folder / "staging"
     shutil.rmtree(staging, ignore_errors=True)
-    other = choose_bundle(paths.bundled_models(), "segment" if config.task == "classify" else "classify")
-    shutil.copytree(other.folder, staging / other.folder.name)
-    made = make_bundle(run, staging)
-    split = read_bundle(made).details["split"]
-    data_folder = Path(config.data)
-    calibrate_pair(staging, data_folder, split, say)
-    summary, _ = score_pair(staging, data_folder, split["validation"], "float32")
-    write_details(staging, config.task, metrics={"validation": summary})
-    write_atomic(run.report_file, json.dumps(summary, indent=1).encode())
+    for task in TASKS:
+        if task not in trained:
+            other = current.bundle(task)
+            shutil.copytree(other.folder, staging / other.folder.name)
+    for stage in run.stages:
+        say(f"Writing the model to {stage.config().task}")
+        made = make_bundle(stage, staging)
+        write_document(made, read_bundle(made).details | {"version": version})
+        made.rename(staging / f"{stage.config().task}-{version}")
+    split = split_of(run)
+    if len(split["validation"]) >= LEAST_TO_CALIBRATE:
+        calibrate_pair(staging, data_folder, split, say)
+    else:
+        run.log("note", config.epochs, text=f"With fewer than {LEAST_TO_CALIBRATE} validation patients the calibration in use stays.")
+        keep_calibration(staging, current, trained)
+    for task in trained:
+        bundle = choose_bundle(staging, task)
+        write_document(bundle.folder, bundle.details | {"split": anonymous(data_folder, bundle.details["split"])})
+    fresh = new_to(current, data_folder, split["validation"])
+    if len(fresh) < len(split["validation"]):
+        run.log("note", config.epochs, text=f"{len(split['validation']) - len(fresh)} of the validation patients taught the models in use: left out.")
+    say("Judging the candidate against the models in use")
+    found = compare(staging, current.folder, data_folder, fresh, progress, say)
+    for task in trained:
+        write_details(staging, task, metrics={name: without_patients(found.document[name]["candidate"]) for name in PARTS if name in found.document})
+    against = {"against": current.id, "against_digest": current.digest}
+    for name, png in found.pictures.items():
+        write_atomic(run.folder / name, png)
+    write_atomic(run.report_file, json.dumps(found.document | against, indent=1).encode())
     shutil.rmtree(run.bundle, ignore_errors=True)
     run.bundle.mkdir(parents=True)
-    for bundle in find_bundles(staging):
-        bundle.rename(run.bundle / bundle.name)
+    for bundle_folder in find_bundles(staging):
+        bundle_folder.rename(run.bundle / bundle_folder.name)
     shutil.rmtree(staging)
-    run.log("evaluated", config.epochs, dice=summary["pipeline"]["dice_patient_mean"], accuracy=summary["pipeline"]["accuracy"])
+    extra = [run.report_file, *(run.folder / name for name in found.pictures)]
+    judged = {"verdict": found.verdict, "sentence": found.sentence} | against
+    pair = registry.install(run.bundle, registry.pair_id(trained, version), trained, "run", judged, extra)
+    part = found.document["held_out" if "held_out" in found.document else "guard"]["candidate"]["pipeline"]
+    run.log(
+        "evaluated",
+        config.epochs,
+        verdict=found.verdict,
+        sentence=found.sentence,
+        pair=pair.id,
+        dice=part["dice_patient_mean"],
+        accuracy=part["accuracy"],
+    )
+    audit.record("train", found.verdict, models=pair.id, against=current.id)
+    return pair
+
+
+def split_of(run: Run) -> dict:
+    """Training and validation patients of a run; of two in a row, what either was trained on, and what neither was."""
+    splits = [json.loads((stage.folder / "split.json").read_text()) for stage in run.stages]
+    training = sorted({name for split in splits for name in split["train"]})
+    return {"train": training, "validation": sorted({name for split in splits for name in split["validation"]} - set(training))}
+
+
+def keep_calibration(staging: Path, current: Pair, trained: Sequence[str]) -> None:
+    """Gives new bundles the decision and the clean-up of those in use. What the fit score needs belongs to the old classifier alone."""
+    if "classify" in trained and (decision := current.bundle("classify").details.get("decision")):
+        write_details(staging, "classify", decision=decision)
+    if "segment" in trained and (clean_up := current.bundle("segment").details.get("clean_up")):
+        write_details(staging, "segment", clean_up=clean_up)
+
+
+def anonymous(data_folder: Path, split: dict) -> dict:
+    """A split that tells later whether a scan was learned from, without a name in it: a hash of one file of each patient."""
+    known = digests(data_folder)
+    sides = {side: sorted(known[name] for name in split[side] if name in known) for side in ("train", "validation")}
+    return split | sides | {"test": len(split.get("test", ())), "named_by": "content"}
+
+
+def digests(data_folder: Path) -> dict[str, str]:
+    """Of each labelled patient the hash of the middle file."""
+    return {case.patient: hash_file(case.series.files[len(case.series.files) // 2])[:16] for case in data.index(data_folder)}
+
+
+def new_to(pair: Pair, data_folder: Path, patients: Sequence[str]) -> list[str]:
+    """Those patients that neither network of a pair was trained on."""
+    taught: set[str] = set()
+    for bundle in pair.bundles():
+        taught |= {str(name) for name in bundle.details.get("split", {}).get("train", ())}
+    known = digests(data_folder)
+    return [name for name in patients if name not in taught and known.get(name) not in taught]
+
+
+def without_patients(summary: dict) -> dict:
+    """A summary without the names of patients."""
+    return {key: {k: v for k, v in part.items() if k != "per_patient"} if isinstance(part, dict) else part for key, part in summary.items()}
 
 
 def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Callable[[str], None] = lambda text: None) -> None:

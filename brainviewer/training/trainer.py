@@ -367,6 +367,11 @@ def start(model: keras.Model, config: TrainConfig, run: Run) -> None:
             variable.assign(weights[variable.path])
 
 
+def starting_folder(config: TrainConfig) -> Path:
+    """The folder of the bundle or of the run that a run starts from, where it does."""
+    return registry.in_use().bundle(config.task).folder if config.start == "current" else Path(config.start)
+
+
 def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
     """float32 weights by name, of a bundle or of the best epoch of a run of the same task.
 
@@ -374,7 +379,7 @@ def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
         TrainingError: where there is neither, or it is of another task.
         BundleError: where the bundle is damaged.
     """
-    folder = registry.in_use().bundle(config.task).folder if config.start == "current" else Path(config.start)
+    folder = starting_folder(config)
     other = f"Give a bundle or a run that can {config.task}."
     if (folder / "bundle.json").is_file():
         bundle = read_bundle(folder)

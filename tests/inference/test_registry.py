@@ -23,7 +23,7 @@ Add = Callable[..., Pair]
 
 def answers() -> tuple[bytes, bytes, tuple[str, ...]]:
     """What the models in use say of a slice, and what they have to say of themselves."""
-    models = load.load_models("onnx", "cpu")
+    models = load.load_models("onnx", "cpu", "float32")
     found = models.classifier(SLICE)["probability"].tobytes(), models.segmenter(SLICE)["probability"].tobytes(), models.notes
     models.close()
     return found
@@ -70,9 +70,9 @@ def test_rollback_passes_over_promotions_that_left_the_task_alone(add_pair: Add)
     assert promotion.rollback("classify").id == "classify-2.0.0"
 
 
-@pytest.mark.parametrize(("verdict", "words"), [("worse", "not better"), ("equal", "not better"), ("", "never compared")])
-def test_what_is_not_better_needs_a_reason(add_pair: Add, verdict: str, words: str) -> None:
-    pair = add_pair(verdict=verdict)
+@pytest.mark.parametrize(("judged", "words"), [("worse", "not better"), ("equal", "not better"), ("", "never compared")])
+def test_what_is_not_better_needs_a_reason(add_pair: Add, judged: str, words: str) -> None:
+    pair = add_pair(verdict=judged)
     for reason in ("", "  \n "):
         with pytest.raises(PromotionError, match=words):
             promotion.promote(pair, reason)
@@ -177,7 +177,7 @@ def test_what_only_does_not_load_today_is_tried_again(add_pair: Add, monkeypatch
 def test_a_damaged_program_says_so_itself(bundled: Path) -> None:
     (bundled / "segment-1.0.0" / "model.onnx").unlink()
     with pytest.raises(BundleError, match="incomplete"):
-        load.load_models("onnx", "cpu")
+        load.load_models("onnx", "cpu", "float32")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pair": "../../etc", "digest": "", "before": []}', '{"pair": "x"}'])

@@ -60,9 +60,10 @@ def make_patients() -> Callable[..., Path]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of a few weights in place of the real ones, where what counts is what happens around them."""
     pytest.importorskip("keras")
-    from brainviewer.training import trainer
+    from brainviewer.training import bundling, trainer
 
-    monkeypatch.setattr(trainer, "build", tiny_network)
+    for module in (trainer, bundling):
+        monkeypatch.setattr(module, "build", tiny_network)
 
 
 def tiny_network(config: TrainConfig, size: int) -> object:
