@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ...errors import BrainviewerError
@@ -22,6 +22,8 @@ from .train_form import BOTH, CLASSIFY, TrainForm, TrainWishes
 from .verdict_view import VerdictView
 
 GRID_PX = palette.GRID_PX
+PAUSE_MS = 700
+"""After the last change of a setting, before its time is measured."""
 
 
 class TrainPage(Page):
@@ -51,6 +53,10 @@ class TrainPage(Page):
         self._measuring: TrainWishes | None = None
         self._to_measure: list[list[str]] = []
         self._so_far = Estimate("", 0.0)
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self._measure_time)
         self._build()
         self._measure.succeeded.connect(self._on_measured)
         self._measure.failed.connect(self._on_not_measured)
@@ -119,12 +125,13 @@ class TrainPage(Page):
     @Slot(object)
     def _on_wishes(self, wishes: TrainWishes) -> None:
         self._show()
-        self._measure_time()
+        self._pause.start()
 
     @Slot()
     def _on_start(self) -> None:
         if self.report is None:
             return
+        self._pause.stop()
         self._measure.close()
         self._measuring = None
         wishes = self.form.wishes
@@ -215,6 +222,7 @@ class TrainPage(Page):
 
     # The time it will take
 
+    @Slot()
     def _measure_time(self) -> None:
         """By measured steps of each network, in processes of their own, as soon as there is data and nothing trains."""
         wishes = self.form.wishes
@@ -292,6 +300,7 @@ class TrainPage(Page):
         return self.tr("Measuring how long it will take…") if self._measuring is not None else ""
 
     def close_child(self) -> None:
+        self._pause.stop()
         self._measure.close()
         self.view.leave()
 

@@ -276,7 +276,8 @@ def test_the_time_is_measured_network_by_network(qtbot: Any, page: TrainPage, re
     assert page.estimate.text() == "About 30 min on CPU, 2 cores, from a measured step."
     assert len(page._measure.asked) == 2
     page.form.size.setCurrentIndex(1)
-    assert page.estimate.text() == "Measuring how long it will take…"
+    assert page.estimate.text() == ""
+    qtbot.waitUntil(lambda: page.estimate.text() == "Measuring how long it will take…", timeout=TIMEOUT_MS)
 
 
 def test_a_start_does_not_wait_for_the_measure(qtbot: Any, page: TrainPage, spawner: Spawner, report: CheckReport) -> None:
