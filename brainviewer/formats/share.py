@@ -6,10 +6,10 @@ What was edited by hand says so: in the names of pictures and volumes, in the ta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Scene:
         result: the whole scan's answer, masks drawn by hand included.
         reference, overlay, heatmap, agreement: what is drawn, as `overlay_picture` has it.
         reviewed: displayed indices of the slices that a person looked at.
-        source: the scan's file or folder as it is listed.
+        source: what the scan is called in the numbers.
         receipt: what was read and how.
     """
 
@@ -153,6 +153,30 @@ class Scene:
             else:
                 names.append(self.name(what))
         return tuple(dict.fromkeys(names))
+
+
+def without_folders(volume: Volume) -> Volume:
+    """The same scan with the names of its files alone: folders are often named after patients, and what is taken along is passed on."""
+    return replace(volume, sources=tuple(_names_alone(volume.sources)), ignored=tuple(ignored_alone(volume.ignored)))
+
+
+def ignored_alone(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(file, why) with the names of files alone."""
+    listed = list(rows)
+    return list(zip(_names_alone([file for file, _ in listed]), (why for _, why in listed), strict=True))
+
+
+def _names_alone(files: Sequence[str]) -> list[str]:
+    """Files of one name in several folders stay several: `IM1 (2)`."""
+    names: dict[str, str] = {}
+    for file in files:
+        if file not in names:
+            name, number = PurePosixPath(file).name, 1
+            taken = set(names.values())
+            while (f"{name} ({number})" if number > 1 else name) in taken:
+                number += 1
+            names[file] = f"{name} ({number})" if number > 1 else name
+    return [names[file] for file in files]
 
 
 def write(

@@ -23,8 +23,8 @@ from PySide6.QtWidgets import (
 )
 
 from ..formats.export import proposed_folder
-from ..formats.receipt import Receipt
-from ..formats.share import BY_SLICE, Scene, What
+from ..formats.receipt import receipt_of
+from ..formats.share import BY_SLICE, Scene, What, ignored_alone, without_folders
 from . import jobs, palette
 from .export_preview import PreviewPlace, preview_of
 from .session import Session
@@ -70,13 +70,12 @@ class ExportSheet(Card):
         self,
         session: Session,
         ask_folder: Callable[[QWidget, str, Path], Path | None],
-        receipt: Callable[[Session], Receipt | None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("exportSheet")
         self.setAccessibleName(self.tr("Export"))
-        self._session, self._ask_folder, self._receipt = session, ask_folder, receipt
+        self._session, self._ask_folder = session, ask_folder
         self._parent_folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation) or Path.home()) / "brainviewer"
         self._order: jobs.ExportOrder | None = None
         self._scene: Scene | None = None
@@ -243,8 +242,10 @@ class ExportSheet(Card):
     def _present_scene(self) -> Scene:
         """The scan on screen as it is shown now."""
         session, layers = self._session, self._session.layers
+        volume = without_folders(session.scan.volume)
+        ignored = ignored_alone((row.file, row.why) for row in session.listing.ignored)
         return Scene(
-            session.scan.volume,
+            volume,
             session.windows,
             tuple(p for p in session.predictions if p is not None),
             session.result,
@@ -255,8 +256,8 @@ class ExportSheet(Card):
             layers.heatmap,
             layers.agreement,
             session.reviewed,
-            session.scan.series.source,
-            self._receipt(session),
+            volume.key,
+            receipt_of(volume, session.scan.series, session.result, ignored),
         )
 
     def _whats(self) -> tuple[What, ...]:

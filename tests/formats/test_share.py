@@ -18,7 +18,7 @@ from brainviewer.errors import WriteError
 from brainviewer.formats import dicom_seg, open_volume, scan
 from brainviewer.formats.export import write_results
 from brainviewer.formats.receipt import receipt_of
-from brainviewer.formats.share import Scene, What, write
+from brainviewer.formats.share import Scene, What, without_folders, write
 from brainviewer.imaging import render
 from brainviewer.imaging.prediction import Mask, OverlayStyle, Prediction, ScanResult
 from brainviewer.imaging.volume import CHANNEL_NAMES, Volume
@@ -145,6 +145,13 @@ def test_a_page_of_a_scan_without_findings_or_millimetres(tmp_path: Path) -> Non
     page = (tmp_path / "report.html").read_text()
     assert "No tumour found in 6 of 6 slices" in page
     assert " mm<" not in page
+
+
+def test_names_of_folders_stay_at_home() -> None:
+    sources = ("Jane Doe/a/IM1", "Jane Doe/a/IM2", "Jane Doe/b/IM1", "Jane Doe/a/IM1", "Jane Doe/a/IM1", "x/IM9")
+    bare = without_folders(replace(volume_of(), sources=sources, ignored=(("Jane Doe/n.txt", "Why."),)))
+    assert bare.sources == ("IM1", "IM2", "IM1 (2)", "IM1", "IM1", "IM9")
+    assert bare.ignored == (("n.txt", "Why."),)
 
 
 def test_a_contact_sheet_holds_the_slices(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from ..export_sheet import ExportSheet
 from ..flow import Choice, Message
 from ..jobs import ExportDone
 from ..stage import Stage
-from .receipts import session_receipt
 from .tool import FILE, Command, Tool
 
 REPORT = "report.html"
@@ -19,7 +18,7 @@ class Exporting(Tool):
         super().__init__(stage)
         self._too_early: Message | None = None
         self._done: ExportDone | None = None
-        self.sheet = ExportSheet(self.session, stage.dialogs.ask_folder, session_receipt)
+        self.sheet = ExportSheet(self.session, stage.dialogs.ask_folder)
         stage.add_card(self.sheet)
         self.sheet.ordered.connect(self.flow.export)
         self.flow.exported.connect(self._on_exported)
