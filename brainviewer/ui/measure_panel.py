@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from . import measures, palette
 from .calipers import Calipers
@@ -40,7 +40,6 @@ class MeasurePanel(QWidget):
         policy = self.go.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.go.setSizePolicy(policy)
-        grid.addWidget(self.go, 0, 2, 2, 1, Qt.AlignmentFlag.AlignVCenter)
         self.show_box = QCheckBox(self.tr("Diameters"), self)
         self.show_box.setObjectName("diametersBox")
         self.show_box.setToolTip(self.tr("Draw them on their slice; their ends can be dragged (Shift+D)"))
@@ -57,7 +56,10 @@ class MeasurePanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX, 2 * GRID_PX)
         column.setSpacing(GRID_PX)
-        column.addWidget(heading(self.tr("Measures"), self))
+        head = QHBoxLayout()
+        head.addWidget(heading(self.tr("Measures"), self), 1)
+        head.addWidget(self.go)
+        column.addLayout(head)
         column.addLayout(grid)
         column.addLayout(buttons)
         self.show_box.toggled.connect(calipers.set_shown)
@@ -74,11 +76,12 @@ class MeasurePanel(QWidget):
         palette.quieten(title)
         value.setObjectName(name)
         value.setFont(palette.tabular(value.font()))
+        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # no number makes the panel wider
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         for label in (title, value):
             label.setToolTip(tip)
         grid.addWidget(title, row, 0)
-        grid.addWidget(value, row, 1, 1, 1 if row < 2 else 2)  # beside the diameters there is a button
+        grid.addWidget(value, row, 1)
         return value
 
     def _button(self, name: str, words: str, tip: str) -> QToolButton:

@@ -112,6 +112,8 @@ class FlatStyle(QProxyStyle):
         if not raised or active:
             fill = _pressed(colours.color(QPalette.ColorRole.Button), state)
             edge = colours.color(QPalette.ColorRole.Button if raised else QPalette.ColorRole.Mid)
+            if state & State.State_On:
+                edge = colours.color(QPalette.ColorRole.Highlight)
             self._draw_panel(option.rect, fill, edge, painter)
         if by_key(state):
             self._draw_focus(option.rect.toRectF(), colours, painter)
