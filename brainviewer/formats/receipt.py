@@ -15,9 +15,16 @@ MOST_FILES = 20
 """Ignored files that the text lists; the document has all of them, and all that were used."""
 ORDERS = {
     "position": "by the positions that the files state",
-    "instance": "by the numbers that the files state: they give no positions, so a missing slice would not show",
-    "name": "by their names, 1, 2, 10: they give no positions, so a missing slice would not show",
+    "instance": "by the instance numbers that the files state; they state no positions",
+    "name": "by their names (1, 2, 10); the files state no positions",
 }
+NO_GAPS = {
+    "position": "None: the positions are evenly spaced.",
+    "instance": "Not known, as the files state no positions.",
+    "name": "None in the numbers of the names, where they have any.",
+}
+GAP_WORDS = ("to be missing", "unevenly spaced", "missing from the numbering")
+"""Of the notes that readers write of gaps."""
 RESEARCH = "Research use only. Not for diagnosis."
 
 
@@ -71,13 +78,14 @@ def receipt_of(volume: Volume, series: Series | None = None, result: ScanResult 
     entries = [
         _files(volume),
         _ignored([*volume.ignored, *ignored]),
-        _order(volume, series),
+        _order(series),
+        *_gaps(volume, series),
         _grid(volume),
         _spacing(volume),
         _sequence(volume, series),
     ]
     entries += [_fit(result), *_models(result)]
-    notes = list(dict.fromkeys((*volume.notes, *(result.notes if result is not None else ()))))
+    notes = [note for note in dict.fromkeys((*volume.notes, *(result.notes if result is not None else ()))) if not _of_a_gap(note)]
     if notes:
         entries.append(Entry("Noted", "\n".join(notes), True, "notes", notes))
     return Receipt(tuple(entries))
@@ -99,10 +107,22 @@ def _ignored(rows: list[tuple[str, str]]) -> Entry:
     return Entry("Ignored", "\n".join([head, *lines]), False, "ignored", [{"file": file, "why": why} for file, why in rows])
 
 
-def _order(volume: Volume, series: Series | None) -> Entry:
+def _order(series: Series | None) -> Entry:
     order = series.order_by if series is not None else None
     words = f"Slices are ordered {ORDERS[order]}." if order in ORDERS else "How the slices were ordered is not known here."
     return Entry("Order", words, False, "order_by", order)
+
+
+def _gaps(volume: Volume, series: Series | None) -> list[Entry]:
+    found = [note for note in volume.notes if _of_a_gap(note)]
+    order = series.order_by if series is not None else None
+    if len(volume) < 2 or not (found or order in NO_GAPS):
+        return []
+    return [Entry("Gaps", "\n".join(found) or NO_GAPS[str(order)], bool(found), "gaps", found)]
+
+
+def _of_a_gap(note: str) -> bool:
+    return any(words in note for words in GAP_WORDS)
 
 
 def _grid(volume: Volume) -> Entry:
@@ -136,7 +156,7 @@ def _sequence(volume: Volume, series: Series | None) -> Entry:
 
 def _fit(result: ScanResult | None) -> Entry:
     if result is None:
-        return Entry("Fit", "The scan has not been analysed.", False, "fit", None)
+        return Entry("Fit", "The scan has not been analysed to its end.", False, "fit", None)
     if result.fit is None:
         return Entry("Fit", "These models cannot say how well a scan fits them.", False, "fit", None)
     amber = result.fit < AMBER_FIT

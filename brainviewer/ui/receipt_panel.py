@@ -79,8 +79,10 @@ class ReceiptCard(Card):
             grid.addWidget(words, row, 2, Qt.AlignmentFlag.AlignTop)
         self._area.setWidget(rows)
         host = self.parentWidget()
-        room = min(self.widest_px, host.width() - 4 * GRID_PX) - 4 * GRID_PX
-        self._area.setFixedHeight(min(grid.totalHeightForWidth(room), TALLEST_PX, host.height() - 20 * GRID_PX))
+        room = min(self.widest_px, host.width() - 4 * GRID_PX) - 4 * GRID_PX - self._area.verticalScrollBar().sizeHint().width()
+        height = grid.totalHeightForWidth(room)
+        rows.setFixedHeight(height)  # else each row is as high as it would be at its narrowest
+        self._area.setFixedHeight(min(height, TALLEST_PX, host.height() - 20 * GRID_PX))
         self.show()
 
     @Slot()

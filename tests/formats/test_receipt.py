@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("pydicom")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from dicom_files import head_scan, write_series
 
 from brainviewer.formats import open_volume, scan
 from brainviewer.formats.receipt import Receipt, receipt_of
@@ -37,11 +43,11 @@ def warned(receipt: Receipt) -> set[str]:
 
 
 def test_says_what_was_used_and_what_not_and_why() -> None:
-    volume = volume_of(ignored=(("case/notes.txt", "It is no picture."),), notes=("The gaps are uneven.",))
+    volume = volume_of(ignored=(("case/notes.txt", "It is no picture."),), notes=("The window is odd.",))
     receipt = receipt_of(volume, None, result_of(volume), [("case/other.doc", "It is no picture.")])
     assert words(receipt, "Used").splitlines()[:2] == ["3 files used for 3 slices.", "First: case/slice_0.tif"]
     assert words(receipt, "Ignored").splitlines() == ["2 files ignored.", "case/notes.txt: It is no picture.", "case/other.doc: It is no picture."]
-    assert words(receipt, "Noted") == "The gaps are uneven."
+    assert words(receipt, "Noted") == "The window is odd."
     assert words(receipt, "Learned from") == "resnet 1.0.0: made squares, 3 patients."
     assert warned(receipt) == {"Spacing", "Sequence", "Noted"}
 
@@ -67,6 +73,24 @@ def test_a_scan_that_does_not_fit_has_an_amber_light(fit: float | None, amber: b
     receipt = receipt_of(volume, None, result_of(volume, fit))
     assert ("Fit" in warned(receipt)) is amber
     assert receipt.document()["fit"] == fit
+
+
+def test_gaps_are_said_apart_from_other_notes(tmp_path: Path) -> None:
+    even, gapped = tmp_path / "even", tmp_path / "gapped"
+    for folder, keep in ((even, range(8)), (gapped, (0, 1, 2, 5, 6, 7))):
+        folder.mkdir()
+        files = write_series(tmp_path / f"all of {folder.name}", head_scan(8), depth=4.0)
+        for z in keep:
+            files[z].rename(folder / files[z].name)
+    for folder, expected in ((even, "None: the positions are evenly spaced."), (gapped, "2 slices seem to be missing")):
+        series = scan(folder).series[0]
+        receipt = receipt_of(open_volume(series), series)
+        assert words(receipt, "Gaps").startswith(expected)
+        assert ("Gaps" in warned(receipt)) is (folder is gapped)
+        assert not any("missing" in entry.words for entry in receipt.entries if entry.topic == "Noted")
+    assert "position" in words(receipt, "Order")
+    names = volume_of(notes=("1 slice is missing from the numbering 1 to 4: 2.",))
+    assert words(receipt_of(names), "Gaps") == "1 slice is missing from the numbering 1 to 4: 2."
 
 
 def test_what_was_drawn_by_hand_is_said() -> None:
