@@ -474,8 +474,8 @@ def detach(arguments: argparse.Namespace, run: Run) -> int:
     process = start_detached(run)
     while not run.holder():
         if process.poll() is not None:
-            said = run.output_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:]
-            raise TrainingError(f"The training ended at once: {' '.join(said) or f'exit code {process.returncode}'}")
+            last = run.output_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-2:]
+            raise TrainingError(f"The training ended at once: {' '.join(last) or f'exit code {process.returncode}'}")
         time.sleep(0.05)
     return said(
         arguments, {"state": "running", "process": run.holder()}, f"Training in process {run.holder()}; {run.events_file} tells how far it is."
