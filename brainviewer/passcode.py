@@ -22,6 +22,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from . import paths
@@ -149,7 +150,8 @@ class Passcode:
                 os.fsync(stream.fileno())
             aside.replace(self._file)
         except OSError as error:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # the first error is the one to tell
+                aside.unlink(missing_ok=True)
             raise AccessError(
                 f'The door stays shut: "{self._file}" cannot be written ({error.strerror}).', "Free some space, or check who may write there."
             ) from None

@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from .. import audit, paths
@@ -61,7 +62,9 @@ def export_pair(pair: Pair, file: Path) -> Path:
             os.fsync(written.fileno())
         aside.replace(file)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the one to tell
+            with suppress(OSError):  # the first error is the one to tell
+                aside.unlink(missing_ok=True)
         raise WriteError(f'"{file}" could not be written ({error.strerror}).', "Free some space, or choose another folder.") from None
     audit.record("export models", "done", models=pair.id)
     return file
