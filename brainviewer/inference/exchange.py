@@ -63,8 +63,7 @@ def export_pair(pair: Pair, file: Path) -> Path:
         aside.replace(file)
     except OSError as error:
         with suppress(OSError):  # the first error is the one to tell
-            with suppress(OSError):  # the first error is the one to tell
-                aside.unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
         raise WriteError(f'"{file}" could not be written ({error.strerror}).', "Free some space, or choose another folder.") from None
     audit.record("export models", "done", models=pair.id)
     return file

@@ -373,6 +373,5 @@ def _write(path: Path, document: dict) -> None:
         aside.replace(path)
     except OSError:
         with suppress(OSError):  # the first error is the one to tell
-            with suppress(OSError):  # the first error is the one to tell
-                aside.unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
         raise
