@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -34,9 +36,8 @@ class Channels:
 def guess_channels(listing: ScanListing) -> Channels | None:
     """The three sequences of one examination, or None where they are not all there; of several examinations, the first that has them."""
     groups: dict[tuple[str, ...], list[Series]] = {}
-    for series in listing.series:
-        if is_mri(series) and len(series.channels) == 1:
-            groups.setdefault(examination(series), []).append(series)
+    for series in combinable(listing):
+        groups.setdefault(examination(series), []).append(series)
     for group in groups.values():
         flairs = [series for series in group if series.sequence == sequences.FLAIR and not refusal(series)]
         for flair in sorted(flairs, key=unlikeness):
@@ -44,6 +45,48 @@ def guess_channels(listing: ScanListing) -> Channels | None:
             if pre is not None and post is not None:
                 return Channels(flair, pre, post)
     return None
+
+
+def combinable(listing: ScanListing) -> tuple[Series, ...]:
+    """The series that may be one of three: grey, and MRI as far as the files say."""
+    return tuple(series for series in listing.series if is_mri(series) and len(series.channels) == 1)
+
+
+def proposed_channels(listing: ScanListing, current: Series | None = None) -> Channels | None:
+    """A proposal to change: the three sequences of an examination where they are there, else what is; None where there are not two series.
+
+    Args:
+        current: the series on screen; its examination comes first.
+    """
+    found = combinable(listing)
+    if len(found) < 2:
+        return None
+    group = [series for series in found if current is not None and examination(series) == examination(current)]
+    near = replace(listing, series=tuple(group)) if len(group) > 1 else listing
+    if (guess := guess_channels(near) or guess_channels(listing)) is not None:
+        return guess
+    flair = min(combinable(near), key=unlikeness)
+    others = [series for series in combinable(near) if series is not flair]
+    return Channels(flair, *(_nearest(flair, others, name) for name in (sequences.T1, sequences.T1_POST)))
+
+
+def combined(channels: Channels) -> Series:
+    """The composed scan as a series of its own, for a list beside the series that it is made of."""
+    flair = channels.flair
+    parts = [series for series in (channels.pre, flair, channels.post) if series is not None]
+    mark = hashlib.sha256("\0".join(series.key if series else "" for series in (channels.pre, flair, channels.post)).encode()).hexdigest()[:6]
+    return replace(
+        flair,
+        key=f"{flair.key}_combined_{mark}",
+        description=" + ".join(series.description or series.key for series in parts),
+        sequence="composite",
+        channels=CHANNEL_NAMES,
+        files=tuple(dict.fromkeys(file for series in parts for file in series.files)),
+        notes=(),
+        open=partial(open_channels, channels),
+        peek=None,
+        window=None,
+    )
 
 
 def _nearest(flair: Series, group: Sequence[Series], sequence: str) -> Series | None:
@@ -71,6 +114,13 @@ def check_channels(channels: Channels) -> None:
     for other in (channels.pre, channels.post):
         if (reason := _why_not(channels.flair, other or channels.flair)) is not None:
             raise RefusalError(reason, _HINT)
+
+
+def resampled_roles(channels: Channels) -> tuple[str, ...]:
+    """Which of "pre" and "post" would be resampled to FLAIR's grid, as far as the listing tells."""
+    flair = channels.flair
+    others = {"pre": channels.pre, "post": channels.post}
+    return tuple(role for role, other in others.items() if other is not None and _placed(flair) and not same_grid(flair, other))
 
 
 def open_channels(channels: Channels, progress: Progress = silent) -> Volume:

@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from ..errors import BrainviewerError
+from ..formats.compose import Channels, combined
 from ..formats.series import Series
 from ..formats.typed_spacing import Spacing, remember
 from ..imaging.prediction import Prediction
@@ -143,6 +144,18 @@ class Flow(QObject):
         self._open_ticket = self._loader.submit(partial(jobs.open_series, self._backend, session.listing, series))
         self._set_busy(self._open_ticket, Busy(self.tr('Opening "{}"').format(self._opening_name)))
 
+    @Slot(object)
+    def open_channels(self, channels: Channels) -> None:
+        """Opens up to three series as one scan, which the list holds from then on."""
+        listing = self.session.listing
+        if listing is None:
+            return
+        series = combined(channels)
+        listing = replace(listing, series=(series, *(other for other in listing.series if other.key != series.key)))
+        self._opening, self._opening_name = None, series.description
+        self._open_ticket = self._loader.submit(partial(jobs.open_series, self._backend, listing, series))
+        self._set_busy(self._open_ticket, Busy(self.tr('Opening "{}"').format(self._opening_name)))
+
     @Slot()
     def close_scan(self) -> None:
         self._loader.cancel()
@@ -152,15 +165,13 @@ class Flow(QObject):
         self.session.close()
 
     def _show(self, opened: OpenedScan) -> None:
-        fresh = self.session.listing is not opened.listing
+        pending = {id(series) for series in self._thumbnails_wanted}
+        pictured = {id(series) for series in self.session.listing.series} - pending if self.session.listing is not None else set()
         self._analyst.cancel()
         self._analyse_ticket = self._refine_ticket = 0
         self.session.open(opened)
         self.thumbnail_made.emit((opened.series.key, opened.thumbnail))
-        if fresh:
-            self._thumbnails_wanted = [s for s in opened.listing.series if s is not opened.series]
-        else:
-            self._thumbnails_wanted = [s for s in self._thumbnails_wanted if s is not opened.series]
+        self._thumbnails_wanted = [s for s in opened.listing.series if s is not opened.series and id(s) not in pictured]
         if self._opening is not None:
             self.path_opened.emit(self._opening)
         if opened.notes:
@@ -340,7 +351,8 @@ class Flow(QObject):
         value = partial_.value
         if partial_.ticket == self._thumbnail_ticket:
             self._thumbnails_wanted = [s for s in self._thumbnails_wanted if s.key != value[0]]
-            self.thumbnail_made.emit(value)
+            if value[1] is not None:
+                self.thumbnail_made.emit(value)
         elif partial_.ticket == self._open_ticket:
             self._show_preview(value)
         elif partial_.ticket not in (self._analyse_ticket, self._refine_ticket):
@@ -366,8 +378,6 @@ class Flow(QObject):
             self.exported.emit(outcome.result)
         elif ticket == self._edits_ticket:
             self.edits_found.emit(outcome.result)
-        elif ticket == self._thumbnail_ticket:
-            self._thumbnails_wanted = []
 
     @Slot(object)
     def _on_failed(self, outcome: Outcome) -> None:

@@ -170,7 +170,7 @@ def preview_of(listing: ScanListing, series: Series) -> OpenedScan | None:
 
 
 def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
-    """Shares (key, thumbnail) of one series after the other; a series that cannot be read has none."""
+    """Shares (key, thumbnail) of one series after the other; (key, None) where it cannot be read."""
     for wanted in series:
         task.step(0, 0, "thumbnails")
         try:
@@ -178,6 +178,7 @@ def thumbnails(backend: Backend, series: Sequence[Series], task: Task) -> None:
             task.share((wanted.key, thumbnail_of(volume, render.windows_of(volume))))
         except BrainviewerError as error:
             log.info("No thumbnail of %s: %s", wanted.key, error)
+            task.share((wanted.key, None))
 
 
 def middle_of(series: Series) -> Volume | None:

@@ -131,7 +131,7 @@ class ReceiptFoot(QWidget):
         if listing is None:
             self.files.setText("")
             return
-        used, ignored = sum(len(s.files) for s in listing.series), len(listing.ignored)
+        used, ignored = len({file for s in listing.series for file in s.files}), len(listing.ignored)
         files = self.tr("1 file read") if used == 1 else self.tr("{:,} files read").format(used)
         self.files.setText(self.tr("{}, {:,} ignored").format(files, ignored))
 

@@ -6,6 +6,7 @@ import numpy as np
 from PySide6.QtCore import QCoreApplication, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QFont, QFontMetrics, QIcon, QImage, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
@@ -56,7 +57,10 @@ class SeriesPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, GRID_PX)
         column.setSpacing(GRID_PX)
+        self.buttons = QHBoxLayout()
+        self.buttons.setContentsMargins(2 * GRID_PX, 0, 2 * GRID_PX, 0)
         column.addWidget(self.list, 1)
+        column.addLayout(self.buttons)
         column.addWidget(self.notes)
         session.listing_changed.connect(self._on_listing)
         session.scan_changed.connect(self._on_scan)
@@ -76,9 +80,12 @@ class SeriesPanel(QWidget):
     @Slot(object)
     def _on_listing(self, listing: ScanListing | None) -> None:
         self.list.blockSignals(True)
+        pictures = {id(item.data(SERIES)): item.icon() for item in map(self.list.item, range(self.list.count()))}
         self.list.clear()
         for series in listing.series if listing else ():
             item = QListWidgetItem()
+            if id(series) in pictures:
+                item.setIcon(pictures[id(series)])
             item.setData(SERIES, series)
             title, detail = title_of(series), self._detail(series)
             item.setData(TITLE, title)
@@ -86,6 +93,7 @@ class SeriesPanel(QWidget):
             item.setText(f"{title}, {detail}")  # what a screen reader says
             item.setToolTip("\n".join((title, detail, series.source, *series.notes)))
             self.list.addItem(item)
+            self._on_badge(series.key)
         self.list.blockSignals(False)
 
     @Slot(object)

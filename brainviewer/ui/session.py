@@ -109,9 +109,11 @@ class Session(Look):
         """Puts another scan on screen, with the finished answer it got before where there is one."""
         self._no_preview()
         if self.listing is not scan.listing:
+            known = {id(series) for series in self.listing.series} if self.listing is not None else set()
             self.listing = scan.listing
-            self.badges = {}
-            self._remembered.clear()
+            if not known <= {id(series) for series in scan.listing.series}:  # else it only grew
+                self.badges = {}
+                self._remembered.clear()
             self.listing_changed.emit(self.listing)
         self.scan = scan
         self.edited, self.reviewed = {}, frozenset()
