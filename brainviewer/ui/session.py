@@ -122,6 +122,7 @@ class Session(Look):
         self.windows = self.windows_of(scan)
         self.models_result, self._models = self._remembered.get(scan.series.key, (None, (None,) * count))
         self.result, self.predictions = self.models_result, self._models
+        self.areas = (None,) * count  # until the masks are announced
         self.analysis = Analysis(Phase.FINISHED if self.result else Phase.NONE, count if self.result else 0, count)
         self._announce()
 
