@@ -170,6 +170,12 @@ def answer(volume: Volume, z: int, *, provisional: bool) -> Prediction:
     return Prediction(z, 0.97 if tumour else 0.04, tumour, Mask(soft) if tumour else None, provisional, 0.01)
 
 
+@pytest.fixture(autouse=True)
+def no_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether one slice is shown first depends on how busy the machine is; `test_preview` asks for it."""
+    monkeypatch.setattr(jobs, "PREVIEW_AFTER_S", float("inf"))
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeBackend]:
     """One scan at /scans/scan, two at /scans/two, answered at once."""
