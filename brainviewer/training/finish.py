@@ -34,8 +34,8 @@ CHECK_SLICES = 12
 LEAST_TO_CALIBRATE = 5
 """Validation patients; with fewer, chance would calibrate."""
 PARTS = ("held_out", "guard")
-KNOWN_EVERY = 6
-"""Every n-th training slice teaches the fit score; its neighbours would say the same."""
+KNOWN_EVERY, KNOWN_EVERY_VALIDATED = 12, 4
+"""Every n-th slice of a training and of a validation scan is looked at for the fit score; its neighbours would say the same."""
 
 
 def make_bundle(run: Run, folder: Path) -> Path:
@@ -202,7 +202,7 @@ def measure_known(models_folder: Path, data_folder: Path, split: dict, say: Call
     models = load_models("onnx", "cpu", "float32", models_folder)
     try:
         training = known.look(volumes_of(data_folder, split["train"]), models.classifier, bundle.size, KNOWN_EVERY, seed=0)
-        validation = known.look(volumes_of(data_folder, split["validation"]), models.classifier, bundle.size, 2)
+        validation = known.look(volumes_of(data_folder, split["validation"]), models.classifier, bundle.size, KNOWN_EVERY_VALIDATED)
     finally:
         models.close()
     arrays, edge = known.measure(training, validation)

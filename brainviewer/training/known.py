@@ -21,7 +21,7 @@ from .augment import augment
 PRINCIPAL_AXES = 64
 KNOWN_SHARE = 95
 """Share of the validation scans, in the forms that are known, which lie no farther out than what counts as known."""
-REGULARISATION = 1e-2
+REGULARISATION = 1e-3
 AS_GIVEN, FLAIR_ALONE, AUGMENTED = "as given", "FLAIR alone", "augmented"
 KNOWN = (AS_GIVEN, FLAIR_ALONE, AUGMENTED)
 

@@ -117,10 +117,23 @@ def compile_model(model: keras.Model, config: TrainConfig, total_steps: int) -> 
         if config.auxiliary > 0:
             loss["mask"] = losses.focal_tversky_and_crossentropy
             weights["mask"] = config.auxiliary
-    # On a CPU, XLA compiles for a minute and then runs no faster.
-    jit = "auto" if keras.distribution.list_devices("gpu") or keras.backend.backend() == "jax" else False
-    model.compile(optimizer=optimizer, loss=loss, loss_weights=weights, jit_compile=jit)
+    model.compile(optimizer=optimizer, loss=loss, loss_weights=weights, jit_compile="auto" if compiles_well() else False)
     optimizer.build(model.trainable_variables)
+
+
+def compiles_well() -> bool:
+    """Whether compiling the whole step pays: on a CPU, XLA compiles for a minute and then runs no faster; PyTorch runs as it is."""
+    backend = keras.backend.backend()
+    return backend == "jax" or (backend == "tensorflow" and bool(gpus()))
+
+
+def gpus() -> list[str]:
+    """Names of the GPUs that Keras' backend sees. Keras itself cannot say it of PyTorch."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+    return [str(device) for device in keras.distribution.list_devices("gpu")]
 
 
 class RunCallback(keras.callbacks.Callback):
@@ -295,7 +308,7 @@ def draw_strip(run: Run, model: keras.Model, config: TrainConfig, slices: data.S
 
 def device_name() -> str:
     """What computes, in words."""
-    found = keras.distribution.list_devices("gpu")
+    found = gpus()
     if not found:
         return f"CPU, {os.cpu_count()} cores"
     if keras.backend.backend() == "tensorflow":
@@ -303,7 +316,7 @@ def device_name() -> str:
 
         first = tf.config.list_physical_devices("GPU")[0]
         return str(tf.config.experimental.get_device_details(first).get("device_name", "GPU"))
-    return str(found[0])
+    return found[0]
 
 
 def excluded(config: TrainConfig) -> list[str]:
