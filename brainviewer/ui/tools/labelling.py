@@ -25,7 +25,7 @@ class Labelling(Tool):
     def commands(self) -> tuple[Command, ...]:
         tip = self.tr("Write this scan and its masks as a labelled case for training")
         return (
-            Command("retrainingAction", FILE, self.tr("Use for &retraining…"), self._ask, tip=tip, enabled=lambda: self.session.result is not None),
+            Command("retrainingAction", FILE, self.tr("Use for re&training…"), self._ask, tip=tip, enabled=lambda: self.session.result is not None),
         )
 
     def _ask(self) -> None:
