@@ -99,6 +99,11 @@ class SidePanel(QWidget):
         self._sections.addWidget(widget, stretch)
 
     @property
+    def overhang(self) -> int:
+        """Pixels of its sections that lie outside, at the right: none, if all goes well."""
+        return max(self._area.widget().minimumSizeHint().width() - self._area.viewport().width(), 0)
+
+    @property
     def folded(self) -> bool:
         return self._folded
 

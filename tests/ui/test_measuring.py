@@ -187,3 +187,17 @@ def test_lines_are_drawn_over_the_scan(sized: Program) -> None:
     shown = view.grab().toImage()
     press(sized.window, "Shift+D")
     assert view.grab().toImage() != shown
+
+
+def test_no_number_makes_a_panel_wider(qtbot: Any, opened: Program) -> None:
+    settled(qtbot, opened)
+    for side in (opened.window.stage.left, opened.window.stage.right):
+        assert side.overhang == 0
+    opened.session.assume_spacing((5.125, 0.9375, 0.9375))
+    settled(qtbot, opened)
+    press(opened.window, "D")
+    qtbot.waitUntil(lambda: "assumed" in text(opened.window, "longestLabel"), timeout=TIMEOUT_MS)
+    calipers = lines(opened)
+    calipers.move(calipers.diameters[0], 0, (-100.0, 3.0))
+    assert text(opened.window, "longestLabel").endswith("by hand")
+    qtbot.waitUntil(lambda: opened.window.stage.right.overhang == 0, timeout=TIMEOUT_MS)

@@ -23,6 +23,7 @@ class Spacings(Tool):
         self.line = QWidget()
         self.words = QLabel(self.line)
         self.words.setObjectName("spacingLabel")
+        self.words.setWordWrap(True)
         self.words.setFont(palette.tabular(self.words.font()))
         palette.quieten(self.words)
         self.button = QPushButton(self.line)
