@@ -160,11 +160,9 @@ class ModelsPage(Page):
 
     @Slot()
     def _on_promote(self) -> None:
-        row = self.chosen
-        if row is not None and row.objection:
-            self._act("promote", row.id, "")  # is refused, which is noted in the audit log
-        elif row is not None:
-            self._act("promote", row.id, "")
+        """Without a reason: what is not better is refused, and the refusal is noted in the audit log."""
+        if self.chosen is not None:
+            self._act("promote", self.chosen.id, "")
 
     @Slot()
     def _on_override(self) -> None:

@@ -49,7 +49,7 @@ class AdminPanel(QWidget):
         self._idle.timeout.connect(self.lock)
         self._pages = QStackedWidget(self)
         self._rows = QButtonGroup(self)
-        self._rows.idClicked.connect(self._pages.setCurrentIndex)
+        self._rows.idClicked.connect(self._go)
         inside = QWidget(self)
         row = QHBoxLayout(inside)
         row.setContentsMargins(0, 0, 0, 0)
@@ -94,8 +94,12 @@ class AdminPanel(QWidget):
         return rail
 
     def show_page(self, page: Page) -> None:
-        number = self._pages.indexOf(page)
+        self._go(self._pages.indexOf(page))
+
+    @Slot(int)
+    def _go(self, number: int) -> None:
         self._rows.button(number).setChecked(True)
+        self._rows.button(number).setFocus()
         self._pages.setCurrentIndex(number)
 
     def take_focus(self) -> None:

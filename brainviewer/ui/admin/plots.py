@@ -50,7 +50,7 @@ class CurvePlot(pg.GraphicsLayoutWidget):
         self.addItem(self._bottom, row=2, col=1)
         self._left.setGrid(40)
         self._left.setWidth(5 * GRID_PX)
-        self._bottom.setHeight(6 * GRID_PX)
+        self._bottom.setHeight(5 * GRID_PX)
         self._legend = pg.LegendItem(offset=(-4, -4 if legend_below else 4), labelTextSize="9pt")
         self._legend.setParentItem(self.box)
         self.curves: dict[str, pg.PlotDataItem] = {}
