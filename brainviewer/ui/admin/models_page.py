@@ -75,6 +75,9 @@ class ModelsPage(Page):
         row.addWidget(self.back_button)
         row.addWidget(self.import_button)
         use.add(row)
+        self.busy = sentence("", self, name="modelsBusyLabel", quiet=True)
+        self.busy.hide()
+        use.add(self.busy)
         self.add(use)
         every = Section(self.tr("All models"), self)
         self.list = QListWidget(self)
@@ -152,9 +155,20 @@ class ModelsPage(Page):
 
     def _act(self, kind: str, *arguments: object) -> None:
         self._ticket = self._worker.submit(partial(model_jobs.act, self._backend, kind, arguments))
+        self.busy.setText(self._busy_words().get(kind, ""))
         self._set_busy(True)
 
+    def _busy_words(self) -> dict[str, str]:
+        return {
+            "promote": self.tr("Checking every file, and trying both models…"),
+            "roll_back": self.tr("Checking every file of the models before, and trying them…"),
+            "export": self.tr("Checking and writing both models…"),
+            "import_": self.tr("Checking what is in the file…"),
+            "remove": self.tr("Deleting…"),
+        }
+
     def _set_busy(self, busy: bool) -> None:
+        self.busy.setVisible(busy and bool(self.busy.text()))
         for widget in (self.back_button, self.import_button, self.promote_button, self.export_button, self.remove_button, self.override_button):
             widget.setEnabled(not busy)
 
@@ -291,7 +305,8 @@ class ModelsPage(Page):
             self.promote_button.setPalette(self.palette())
         words = row.damage or (self.tr("In use.") if row.in_use else row.objection)
         self.objection.setText(words)
-        self.objection.setVisible(bool(words))
+        told = bool(row.sentence) and words == row.objection and row.sentence in words  # the verdict below says it
+        self.objection.setVisible(bool(words) and not told)
         self.verdict.show_judgement(self._backend.judgement(row))
 
     def _ask_reason(self) -> None:

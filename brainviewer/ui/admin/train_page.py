@@ -19,7 +19,7 @@ from .page import Fold, Page, push_button, sentence
 from .run_control import Estimate, RunControl, pairs_to_start_from
 from .run_view import RunView
 from .train_form import BOTH, CLASSIFY, TrainForm, TrainWishes
-from .verdict_view import VerdictView
+from .verdict_view import SIGNS, VerdictView, verdict_words
 
 GRID_PX = palette.GRID_PX
 PAUSE_MS = 700
@@ -214,8 +214,9 @@ class TrainPage(Page):
             self.say("warning", words, hint)
         elif phase == "finished":
             self.verdict.show_judgement(self._control.judgement(run))
-            words = self.tr('The candidate is kept as "{}". It is not in use.').format(story.pair)
-            self.say("done", words, "", Choice(self.tr("To the models"), self._on_to_models))
+            words = f"{verdict_words(story.verdict)}. {story.sentence}"
+            hint = self.tr('The candidate is kept as "{}". It is not in use.').format(story.pair)
+            self.say(SIGNS.get(story.verdict, "info"), words, hint, Choice(self.tr("To the models"), self._on_to_models))
 
     def _on_to_models(self) -> None:
         self.models_wanted.emit(self.view.story.pair)

@@ -149,6 +149,9 @@ def test_a_better_one_is_used_and_taken_back(qtbot: Any, page: ModelsPage, regis
     assert not page.objection.isVisible()
     with qtbot.waitSignal(page.switched, timeout=TIMEOUT_MS):
         qtbot.mouseClick(page.promote_button, Qt.MouseButton.LeftButton)
+        assert page.busy.text() == "Checking every file, and trying both models…"
+        assert page.busy.isVisible()
+    assert not page.busy.isVisible()
     assert page.message.sentence.text() == '"both-2026.11.24" is in use now.'
     assert not page.promote_button.isVisible()
     assert not page.remove_button.isVisible()

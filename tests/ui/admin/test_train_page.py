@@ -244,10 +244,11 @@ def test_a_full_disk_is_a_sentence(qtbot: Any, page: TrainPage, spawner: Spawner
 def test_the_end_leads_to_the_models(qtbot: Any, page: TrainPage, spawner: Spawner, report: CheckReport) -> None:
     run = begin(qtbot, page, report)
     run.log("started")
-    run.log("evaluated", verdict="worse", sentence="Worse.", pair="both-2026.11.25")
+    run.log("evaluated", verdict="worse", sentence="Dice -0.1.", pair="both-2026.11.25")
     spawner.processes[0].code = 0
     qtbot.waitUntil(lambda: page.message.isVisible(), timeout=TIMEOUT_MS)
-    assert page.message.sentence.text() == 'The candidate is kept as "both-2026.11.25". It is not in use.'
+    assert page.message.sentence.text() == "Worse than the models in use. Dice -0.1."
+    assert page.message.hint.text() == 'The candidate is kept as "both-2026.11.25". It is not in use.'
     choice = page.message.findChild(type(page.start_button), "messageChoice0")
     with qtbot.waitSignal(page.models_wanted, timeout=TIMEOUT_MS) as waited:
         click(qtbot, choice)
