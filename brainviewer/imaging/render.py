@@ -74,7 +74,7 @@ def compose(
         return result.copy() if result is picture else result
     if mask is not None and mask.any() and style.opacity > 0:
         if style.outline or probability is not None:
-            result = _paint(result, border(mask), style.rgb, style.opacity)
+            result = _paint(result, border(mask), style.rgb, min(2 * style.opacity, 1.0))  # a line is seen less easily than a fill
         elif style.hatch:
             result = _hatch(result, mask, style.rgb, style.opacity, rising=True)
         else:
@@ -85,7 +85,7 @@ def compose(
 
 
 def _hatch(picture: np.ndarray, where: np.ndarray, rgb: tuple[int, int, int], opacity: float, *, rising: bool) -> np.ndarray:
-    """Stripes of 45 degrees and the border, twice as strong as a fill would be."""
+    """Stripes of 45 degrees and the border, twice as strong as a fill."""
     if not where.any():
         return picture
     height, width = where.shape
