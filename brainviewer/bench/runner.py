@@ -6,14 +6,18 @@ a rival that brings a framework) is a *part*: a function that returns plain valu
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import platform
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+from .. import paths
 from ..errors import BrainviewerError
 from .measurement import Measurement, not_measured
 
@@ -23,10 +27,38 @@ PART_S = 1800.0
 """A part that takes longer has gone wrong."""
 
 
-GROUPS: dict[str, Group] = {}
+def _late(module: str, function: str) -> Callable[..., Any]:
+    """A function of this package that is imported when it is called: frameworks, Qt and the rest only where they are measured."""
+
+    def call(*arguments: str) -> Any:
+        return getattr(importlib.import_module(f".{module}", __package__), function)(*arguments)
+
+    return call
+
+
+GROUPS: dict[str, Group] = {
+    "scan": _late("scans", "rows"),
+    "start": _late("starts", "rows"),
+    "slices": _late("windows", "slice_rows"),
+    "watchdog": _late("windows", "watchdog_rows"),
+    "predict": _late("scans", "predict_rows"),
+    "memory": _late("windows", "memory_rows"),
+    "growth": _late("windows", "growth_rows"),
+    "gpu": _late("scans", "gpu_rows"),
+    "napari": _late("napari", "rows"),
+}
 """Name of each group, as `--only` takes it; in the order of the table."""
 
-PARTS: dict[str, Part] = {}
+PARTS: dict[str, Part] = {
+    "whole-scan": _late("scans", "whole_scan"),
+    "start": _late("starts", "start"),
+    "notebook-start": _late("starts", "notebook_start"),
+    "slices": _late("window", "slice_changes"),
+    "watched": _late("window", "watched"),
+    "sample-memory": _late("window", "sample_memory"),
+    "growth": _late("window", "growth"),
+    "napari": _late("napari_window", "measure"),
+}
 """What `apart` can run, by name."""
 
 
@@ -53,11 +85,10 @@ def apart(part: str, *arguments: str, environment: dict[str, str] | None = None)
     Raises:
         BrainviewerError: if it does not answer.
     """
-    program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "brainviewer"]
     started_s = time.time()
     try:
         done = subprocess.run(
-            [*program, "bench", "--part", part, *arguments],
+            paths.own_command("bench", "--part", part, *arguments),
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -73,6 +104,13 @@ def apart(part: str, *arguments: str, environment: dict[str, str] | None = None)
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise BrainviewerError(f'The part "{part}" failed ({said}).')
     return {**json.loads(answer[-1]), "started_s": started_s}
+
+
+@contextmanager
+def home() -> Iterator[dict[str, str]]:
+    """The environment of a window that is measured: no display, and a home of its own, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="brainviewer-") as folder:
+        yield {"BRAINVIEWER_HOME": folder, "QT_QPA_PLATFORM": "offscreen"}
 
 
 def answer(part: str, *arguments: str) -> dict:
