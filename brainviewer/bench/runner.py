@@ -88,7 +88,7 @@ def apart(part: str, *arguments: str, environment: dict[str, str] | None = None)
     started_s = time.time()
     try:
         done = subprocess.run(
-            paths.own_command("bench", "--part", part, *arguments),
+            paths.command("bench", "--part", part, *arguments),
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,

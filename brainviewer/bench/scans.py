@@ -39,6 +39,8 @@ def _row(name: str, found: dict, ours: str, theirs: str, rival: str, limit: floa
     """The median of the rounds' own ratios: the machine is never the same from one round to the next."""
     ratios = [a / b for a, b in zip(found[ours], found[theirs], strict=True)]
     rival_s = statistics.median(found[theirs])
+    ours_cpu, theirs_cpu = (statistics.median(found[f"{way} cpu"]) for way in (ours, theirs))
+    note = f"{note}; processor time {ours_cpu:.1f} s against {theirs_cpu:.1f} s"
     return measured(name, statistics.median(ratios) * rival_s, "s", rival=rival, rival_value=rival_s, ratio_at_most=limit, note=note)
 
 
@@ -64,12 +66,14 @@ def whole_scan(rounds: str) -> dict:
         run(rival, images[:1], [True])  # what is traced or planned at the first call
     analyse(volume, models["int8"])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    computed: dict[str, list[float]] = {f"{name} cpu": [] for name in ways}
     for _ in range(int(rounds)):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started, before = time.perf_counter(), time.process_time()
             way()
             seconds[name].append(time.perf_counter() - started)
-    return {**seconds, "slices": len(volume), "segmented": sum(segmented)}
+            computed[f"{name} cpu"].append(time.process_time() - before)
+    return {**seconds, **computed, "slices": len(volume), "segmented": sum(segmented)}
 
 
 def predict_rows() -> Iterator[Measurement]:

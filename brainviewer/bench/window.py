@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -163,7 +164,9 @@ class Watchdog:
         while not self._stop.wait(0.01):
             if time.perf_counter() - self._beat > BLOCK_S and self._main is not None:
                 frame = sys._current_frames().get(self._main)
-                own = [f for f in traceback.extract_stack(frame) if "brainviewer" in f.filename and "bench" not in f.filename]
+                own = [
+                    f for f in traceback.extract_stack(frame) if f"brainviewer{os.sep}ui" in f.filename or f"brainviewer{os.sep}imaging" in f.filename
+                ]
                 self.blocks[" < ".join(f"{Path(f.filename).stem}.{f.name}" for f in reversed(own[-3:])) or "Qt itself"] += 1
 
     def close(self) -> None:

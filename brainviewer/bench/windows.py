@@ -12,13 +12,14 @@ from . import making
 from .measurement import Measurement, measured
 from .runner import apart, home
 
+SCROLLED = 200
 SERIES = 500
 SCANS = 100
 
 
 def slice_rows() -> Iterator[Measurement]:
     with home() as environment, tempfile.TemporaryDirectory(prefix="brainviewer-") as scratch:
-        found = apart("slices", str(making.large_series(Path(scratch), 200)), environment=environment)
+        found = apart("slices", str(making.large_series(Path(scratch), SCROLLED)), environment=environment)
     busy, idle = found["busy_ms"], found["idle_ms"]
     note = f"512 x 512, {len(busy)} changes" + ("" if found["analysing"] else "; the analysis ended before the last of them")
     name, rival = "slice change to painted pixels, while analysing", "the same, idle"
