@@ -127,7 +127,7 @@ def build(arguments: Sequence[str]) -> int:
     python = environment()
     cpu_tensorflow(python)
     say("building the executable (some minutes)")
-    code = call([python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", str(spec)], cwd=ROOT)
+    code = call([python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", str(spec)], cwd=ROOT, TF_CPP_MIN_LOG_LEVEL="3")
     if code:
         return code
     # On Windows the console twin: a windowed program has nowhere to write to.

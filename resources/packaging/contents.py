@@ -255,7 +255,8 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     used |= {name: metadata.distribution(name) for name in ("pyinstaller", "pyside6-essentials", "shiboken6")}
     pages = [_page("Python", sys.version.split()[0], "PSF-2.0", "https://www.python.org", [_python_licence()])]
     pages += [_package_page(name, used[name]) for name in sorted(used) if name != "brainviewer"]
-    pages += [_library_page(name, libraries[name]) for name in sorted(libraries)]
+    texts = _debian_texts(sorted(libraries.values()))
+    pages += [_library_page(name, libraries[name], texts) for name in sorted(libraries)]
     head = (
         "brainviewer itself: BSD-3-Clause (LICENSE).\n"
         "The bundled models and the sample scan: CC BY-NC-SA 4.0, for non-commercial use (LICENSE-MODELS-AND-SAMPLE.md).\n\n"
@@ -308,20 +309,27 @@ def _package_page(name: str, package: metadata.Distribution) -> str:
     return _page(about["Name"], package.version, f"{licence or 'see below'}{note}", home, [_read(text) for text in sorted(set(texts))])
 
 
-def _library_page(name: str, path: str) -> str:
+def _library_page(name: str, path: str, texts: dict[str, str]) -> str:
     """Of a library from the system: the licence as reviewed here, and Debian's own text of it where there is one."""
     licence = next((licence for start, licence in SYSTEM_LIBRARIES.items() if name.startswith(start)), None)
     if licence is None:
         raise Refusal(f"{path} would be packaged: look at its licence, then name it among SYSTEM_LIBRARIES in contents.py, or leave it out.")
-    texts = []
-    if shutil.which("dpkg"):
-        for place in (path, path.removeprefix("/usr")):
-            found = subprocess.run(["dpkg", "-S", place], capture_output=True, text=True, check=False)
-            file = Path("/usr/share/doc", found.stdout.partition(":")[0], "copyright")
-            if found.returncode == 0 and file.is_file():
-                texts = [_read(file)]
-                break
-    return _page(name, "", licence, "", texts)
+    return _page(name, "", licence, "", [texts[path]] if path in texts else [])
+
+
+def _debian_texts(paths: Sequence[str]) -> dict[str, str]:
+    """What Debian says of the licence of some of its files, by path; empty on other systems."""
+    if not paths or shutil.which("dpkg") is None:
+        return {}
+    places = {place: path for path in paths for place in (path, path.removeprefix("/usr"))}  # either is what a package may have called it
+    said = subprocess.run(["dpkg", "-S", *places], capture_output=True, text=True, check=False).stdout
+    texts = {}
+    for line in said.splitlines():
+        package, _, place = line.rpartition(": ")
+        file = Path("/usr/share/doc", package.split(":")[0], "copyright")
+        if place in places and file.is_file():
+            texts[places[place]] = _read(file)
+    return texts
 
 
 def _python_licence() -> str:
