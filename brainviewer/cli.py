@@ -283,7 +283,9 @@ def _told(error: BrainviewerError) -> BrainviewerError:
     import logging
 
     from . import paths
+    from .ui.log_file import start_log
 
+    start_log()
     logging.getLogger("brainviewer").critical("The window could not start", exc_info=error.__cause__ or sys.exc_info()[1])
     try:
         from .ui.crash import show_crash

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import signal
 import socket
@@ -15,7 +14,7 @@ from types import TracebackType
 from PySide6.QtCore import QMessageLogContext, QObject, QSocketNotifier, QtMsgType, Signal, Slot, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
-from .. import __version__, paths
+from .. import __version__
 from .. import settings as settings_store
 from ..errors import BrainviewerError, WriteError
 from ..inference.trial_runs import TRIAL
@@ -23,6 +22,7 @@ from ..settings import Settings
 from . import jobs, palette
 from .doorbell import Doorbell, Front
 from .flow import Choice, Flow, Message
+from .log_file import start_log
 from .main_window import MainWindow
 from .measuring import Measuring
 from .session import Session
@@ -34,7 +34,6 @@ from .worker import Worker
 
 log = logging.getLogger(__name__)
 
-LOG_BYTES, LOGS_KEPT = 1_000_000, 3
 INTERRUPTED = 130
 
 
@@ -152,22 +151,6 @@ class Interrupt(QObject):
         QApplication.exit(INTERRUPTED)
 
 
-def start_log() -> None:
-    """Writes to the log file of the user's folder; without one where that cannot be written."""
-    file = paths.log_file()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", delay=False)
-    except OSError as error:
-        logging.getLogger("brainviewer").warning("There is no log file: %s", error.strerror)
-        return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("brainviewer")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.info("brainviewer %s, Python %s, %s", __version__, sys.version.split()[0], sys.platform)
-
-
 def require_display() -> None:
     """Qt ends the whole program where it finds no display.
 
@@ -184,7 +167,9 @@ def on_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> No
     if kind == QtMsgType.QtFatalMsg:
         log.critical("Qt: %s", text)
         logging.shutdown()
-        sys.stderr.write(f"brainviewer: The window could not be opened. {text.splitlines()[0] if text else ''}\n")
+        named = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
+        why = f'The display "{named}" does not answer, or a system library for it is missing' if "platform plugin" in text else text
+        sys.stderr.write(f"brainviewer: The window could not be opened. {why}.\nCommands need no display: brainviewer --help lists them.\n")
         sys.stderr.flush()
         os._exit(1)
     level = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}.get(kind, logging.WARNING)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 Toc = list[tuple[str, str, str]]
@@ -77,6 +78,12 @@ def prefer(folder: Path) -> None:
         sys.path.insert(0, str(folder))
         usual = site.getsitepackages
         site.getsitepackages = lambda *rest: [str(folder), *usual(*rest)]  # what comes from such places keeps its own folder in the package
+
+
+def quantiser_modules() -> str:
+    """A folder of ONNX Runtime that its quantiser puts on the path itself, and imports `fusion_utils` from as if from the top level."""
+    package = find_spec("onnxruntime")
+    return str(Path(package.origin).parent / "transformers") if package is not None and package.origin else ""
 
 
 def installed(names: Iterable[str]) -> list[str]:

@@ -59,7 +59,7 @@ def test_a_home_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("BRAINVIEWER_HOME", str(tmp_path / "file"))
     done = start(str(tmp_path / "missing"))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "does not exist" in done.stdout
+    assert "could not be read (Not a directory)" in done.stdout
 
 
 INTERRUPT = """
@@ -139,4 +139,4 @@ def test_no_home_folder_and_no_place_to_write(tmp_path: Path) -> None:
         env=variables | {"HOME": "/dev/null/nowhere"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "does not exist" in done.stdout
+    assert "could not be read (Not a directory)" in done.stdout
