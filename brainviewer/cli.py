@@ -254,6 +254,9 @@ def _models_arguments(command: argparse.ArgumentParser) -> None:
     export.add_argument("id", metavar="ID", help="of a model or a pair (see `brainviewer models list`)")
     export.add_argument("file", type=Path, metavar="FILE", help="to write; .bvmodel by custom")
     action("import", "add the models in a file; they are not put into use").add_argument("file", type=Path, metavar="FILE")
+    compare = action("compare", "judge a pair against the models in use now, on the guard set and on labelled scans that neither has learned from")
+    compare.add_argument("id", metavar="ID", help="of a model or a pair")
+    compare.add_argument("data", type=Path, nargs="?", metavar="DATA", help="labelled folder; without it only the guard set counts")
     promote = action("promote", "put models into use; refused unless they are better than those in use")
     promote.add_argument("id", metavar="ID", help="of a model or a pair; both networks of the pair are put into use")
     promote.add_argument("--reason", default="", metavar="TEXT", help="why, although something speaks against it; noted in the audit log")
@@ -531,6 +534,14 @@ def promote_models(arguments: argparse.Namespace) -> int:
     return said(arguments, {"pair": pair.id, "instead_of": before.id}, f'"{pair.id}" is in use now, instead of "{before.id}".')
 
 
+def compare_models(arguments: argparse.Namespace) -> int:
+    from .inference.registry import find_pair
+    from .training.finish import judge_again
+
+    pair = judge_again(find_pair(arguments.id), arguments.data, progress("Judging"))
+    return said(arguments, {"pair": pair.id} | pair.verdict, f'"{pair.id}" is {pair.verdict["verdict"]}. {pair.verdict["sentence"]}')
+
+
 def roll_back_models(arguments: argparse.Namespace) -> int:
     from .inference.promotion import rollback
 
@@ -552,6 +563,7 @@ MODEL_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": show_models,
     "export": export_models,
     "import": import_models,
+    "compare": compare_models,
     "promote": promote_models,
     "rollback": roll_back_models,
 }

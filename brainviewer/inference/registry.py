@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ POINTER = "in-use.json"
 PAIR = "pair.json"
 SCHEMA = 1
 MOST_HISTORY = 50
+LEFT_OVER_S = 3600.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -210,6 +212,7 @@ def install(staging: Path, name: str, trained: Sequence[str], origin: str, verdi
         "verdict": verdict,
         "documents": {bundle.folder.name: hash_file(bundle.folder / "bundle.json") for bundle in sources},
     }
+    sweep()
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -225,6 +228,14 @@ def install(staging: Path, name: str, trained: Sequence[str], origin: str, verdi
             f'The models could not be kept in "{models}" ({error.strerror}).', "Free some space, or check who may write there."
         ) from None
     return read_pair(target)
+
+
+def sweep() -> None:
+    """Removes what a kill left unfinished among the user's models, once it is too old to be somebody's work."""
+    for path in paths.user_models().glob(".*"):
+        with suppress(OSError):
+            if path.is_dir() and time.time() - path.stat().st_mtime > LEFT_OVER_S:
+                shutil.rmtree(path)
 
 
 def _copy(source: str, target: str) -> str:

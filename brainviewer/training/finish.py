@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from .. import audit
+from ..errors import BundleError
 from ..formats import open_volume, scan
 from ..imaging.volume import Volume
 from ..inference import registry
@@ -74,6 +76,8 @@ def finish_run(run: Run, say: Callable[[str], None] = lambda text: None, progres
     Args:
         progress: is told how far the judging is; may raise `Cancelled`.
     """
+    if kept := kept_already(run):
+        return tell_verdict(run, kept)
     config = run.config()
     data_folder = Path(config.data)
     current = registry.in_use()
@@ -118,18 +122,62 @@ def finish_run(run: Run, say: Callable[[str], None] = lambda text: None, progres
     extra = [run.report_file, *(run.folder / name for name in found.pictures)]
     judged = {"verdict": found.verdict, "sentence": found.sentence} | against
     pair = registry.install(run.bundle, registry.pair_id(trained, version), trained, "run", judged, extra)
-    part = found.document["held_out" if "held_out" in found.document else "guard"]["candidate"]["pipeline"]
+    return tell_verdict(run, pair)
+
+
+def kept_already(run: Run) -> Pair | None:
+    """The pair of a run that was killed after everything but its last line."""
+    bundles = find_bundles(run.bundle)
+    digest = registry.digest_of(bundles) if len(bundles) == len(TASKS) else ""
+    for pair in registry.user_pairs():
+        with suppress(BundleError):
+            if pair.digest == digest and pair.origin == "run":
+                return pair
+    return None
+
+
+def tell_verdict(run: Run, pair: Pair) -> Pair:
+    """The last line of a run, and the act in the audit log."""
+    report = json.loads(run.report_file.read_text(encoding="utf-8"))
+    part = report.get("held_out", report["guard"])["candidate"]["pipeline"]
     run.log(
         "evaluated",
-        config.epochs,
-        verdict=found.verdict,
-        sentence=found.sentence,
+        run.config().epochs,
+        verdict=report["verdict"],
+        sentence=report["sentence"],
         pair=pair.id,
         dice=part["dice_patient_mean"],
         accuracy=part["accuracy"],
     )
-    audit.record("train", found.verdict, models=pair.id, against=current.id)
+    audit.record("train", report["verdict"], models=pair.id, against=report["against"])
     return pair
+
+
+def judge_again(pair: Pair, data_folder: Path | None, progress: Callable[[int, int, str], None] = lambda *_: None) -> Pair:
+    """Judges a kept pair against the models in use now: one that was imported, or compared with others than are in use now.
+
+    Args:
+        data_folder: labelled scans; those that neither pair has learned from count as held out. None: only the guard set.
+
+    Raises:
+        BundleError: if the pair is the program's own, in use, or damaged.
+        TrainingError: if the folder holds no labelled scan.
+    """
+    current = registry.in_use()
+    if pair.origin == registry.BUNDLED or pair.id == current.id:
+        raise BundleError(f'"{pair.id}" cannot be compared: it is {"in use" if pair.id == current.id else "what came with the program"}.')
+    pair.verify()
+    fresh: list[str] = []
+    if data_folder is not None:
+        fresh = new_to(current, data_folder, new_to(pair, data_folder, [case.patient for case in data.index(data_folder)]))
+    found = compare(pair.folder, current.folder, data_folder, fresh, progress)
+    against = {"against": current.id, "against_digest": current.digest}
+    for name, png in found.pictures.items():
+        write_atomic(pair.folder / name, png)
+    write_atomic(pair.folder / "report.json", json.dumps(found.document | against, indent=1).encode())
+    judged = registry.set_verdict(pair, {"verdict": found.verdict, "sentence": found.sentence} | against)
+    audit.record("compare", found.verdict, models=pair.id, against=current.id)
+    return judged
 
 
 def split_of(run: Run) -> dict:

@@ -194,6 +194,16 @@ def test_pairs_never_replace_each_other(add_pair: Add) -> None:
     assert not list(paths.user_models().glob(".*"))
 
 
+def test_what_a_kill_left_is_swept_when_it_is_old(add_pair: Add) -> None:
+    old, young = (paths.user_models() / f".segment-1.{n}.partial" for n in (1, 2))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    add_pair()
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_what_cannot_be_kept_leaves_nothing(add_pair: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

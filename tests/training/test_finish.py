@@ -79,7 +79,10 @@ def test_both_networks_in_one_run_make_one_judged_pair(config: TrainConfig, tmp_
     assert back.digest == digest
     with pytest.raises(PromotionError, match="never compared"):
         promotion.promote(back)
-    promotion.promote(back, "for the test")
+    again = finish.judge_again(back, Path(config.data))
+    assert json.loads((back.folder / "report.json").read_text())["held_out"]["patients"] == 2  # those it has not learned from
+    assert again.verdict["against"] == "bundled"
+    promotion.promote(again, "for the test")
     assert registry.in_use().id == back.id
 
     # What it has learned from is known again by its content, whatever it is called now.
