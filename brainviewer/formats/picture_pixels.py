@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..errors import ReadError
-from .picture_headers import PNG_MARK, Page, Picture, Unreadable
+from .picture_file import PNG_MARK, Page, Picture, Unreadable
 
 
 @contextmanager

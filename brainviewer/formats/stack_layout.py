@@ -7,7 +7,8 @@ import re
 
 import numpy as np
 
-from .picture_headers import Page, Picture, imagej_number
+from .picture_file import Page, Picture
+from .tiff_headers import imagej_number
 
 
 def first_time(picture: Picture) -> tuple[list[tuple[Page, ...]], list[str]]:

@@ -19,8 +19,8 @@ from ..errors import ReadError
 from ..formats import Ignored, ScanListing, Series, open_volume
 from ..formats.nifti import SUFFIXES as NIFTI_SUFFIXES
 from ..formats.nifti_masks import named_as_mask
+from ..formats.picture_groups import MASK, is_mask
 from ..formats.series import count, stem_of
-from ..formats.tiff import MASK, is_mask
 from ..formats.tiff import SUFFIXES as PICTURE_SUFFIXES
 from ..imaging.volume import Volume, Window
 
