@@ -39,6 +39,7 @@ def _late(module: str, function: str) -> Callable[..., Any]:
 GROUPS: dict[str, Group] = {
     "scan": _late("scans", "rows"),
     "start": _late("starts", "rows"),
+    "reading": _late("reading", "rows"),
     "slices": _late("windows", "slice_rows"),
     "watchdog": _late("windows", "watchdog_rows"),
     "predict": _late("scans", "predict_rows"),
@@ -53,6 +54,7 @@ PARTS: dict[str, Part] = {
     "whole-scan": _late("scans", "whole_scan"),
     "start": _late("starts", "start"),
     "notebook-start": _late("starts", "notebook_start"),
+    "read-dicom": _late("reading", "read_dicom"),
     "slices": _late("window", "slice_changes"),
     "watched": _late("window", "watched"),
     "sample-memory": _late("window", "sample_memory"),
