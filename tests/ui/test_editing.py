@@ -278,6 +278,21 @@ def test_a_damaged_save_is_said_and_put_aside(qtbot: Any, drawing: Program, home
     assert drawing.session.result.drawn_slices == ()
 
 
+def test_a_scan_that_changed_since_is_said_and_its_masks_stay(qtbot: Any, drawing: Program, fake: FakeBackend, home: Path) -> None:
+    press(drawing.window, "Del")
+    editing_of(drawing).save()
+    drawing.flow.close_scan()
+    changed = make_volume(tumour=(1, 2))
+    before, fake.listings[SCAN] = fake.listings[SCAN], [make_series(changed)]
+    again(qtbot, drawing)
+    qtbot.waitUntil(lambda: child(drawing.window, QWidget, "messageBar").isVisible(), timeout=TIMEOUT_MS)
+    assert "earlier state of this scan" in text(drawing.window, "messageSentence")
+    assert drawing.session.result.drawn_slices == ()
+    fake.listings[SCAN] = before
+    again(qtbot, drawing)
+    assert drawing.session.result.drawn_slices == (1,)
+
+
 def test_a_full_disk_is_said_and_the_window_does_not_close_over_it(qtbot: Any, drawing: Program, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     window = drawing.window
     with monkeypatch.context() as disk:
