@@ -234,7 +234,8 @@ class ModelsPage(Page):
             self.say("done", self.tr('"{}" is in use now.').format(done.answer), self.tr("The models before it stay; one click takes it back."))
             self.switched.emit(done.answer)
         elif done.act == "roll_back":
-            self.say("done", self.tr("Taken back: {} in use again.").format(words_of(done.state.in_use)))
+            words = words_of(done.state.in_use)
+            self.say("done", self.tr("Taken back. In use again: {}.").format(words[:1].lower() + words[1:]))
             self.switched.emit(done.answer)
         elif done.act == "export":
             self.say("done", self.tr('Both models were written to "{}".').format(Path(str(done.answer)).name), str(Path(str(done.answer)).parent))

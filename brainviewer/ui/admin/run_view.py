@@ -25,7 +25,9 @@ LARGEST_SCALE = 4.0
 
 
 class RunView(QWidget):
-    """Signals:
+    """`buttons` takes further ones, behind its own.
+
+    Signals:
     keep_wanted, stop_wanted, resume_wanted: a button was pressed.
     state_changed: where the run stands, in a few words.
     ended: its process is gone.
@@ -70,11 +72,11 @@ class RunView(QWidget):
         self.watch.alive_changed.connect(self._on_alive)
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID_PX)
-        buttons.addWidget(self.title, 1)
+        self.buttons = QHBoxLayout()
+        self.buttons.setSpacing(GRID_PX)
+        self.buttons.addWidget(self.title, 1)
         for button in (self.keep_button, self.stop_button, self.resume_button):
-            buttons.addWidget(button)
+            self.buttons.addWidget(button)
         plots = QHBoxLayout()
         plots.setSpacing(2 * GRID_PX)
         plots.addWidget(self.loss, 1)
@@ -87,7 +89,7 @@ class RunView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX + 4)
-        column.addLayout(buttons)
+        column.addLayout(self.buttons)
         column.addWidget(self.bar)
         column.addWidget(self.facts)
         column.addLayout(plots)
@@ -162,7 +164,7 @@ class RunView(QWidget):
         self.bar.setValue(round(1000 * story.share))
         self.facts.setText("   ".join(part for part in self._facts() if part))
         self.keep_button.setVisible(alive and story.phase == "training" and bool(story.current.scores))
-        self.stop_button.setVisible(alive)
+        self.stop_button.setVisible(alive and story.phase in ("starting", "training", "judging"))
         self.resume_button.setVisible(not alive and self.phase in ("stopped", "dead", "failed"))
         for button in (self.keep_button, self.stop_button):
             button.setEnabled(not self._asked_to_stop)

@@ -97,10 +97,7 @@ class TrainPage(Page):
         self.add(self._setup)
         self.add(self.view)
         self.add(self.verdict)
-        foot = QHBoxLayout()
-        foot.addWidget(self.again_button)
-        foot.addStretch(1)
-        self.add(foot)
+        self.view.buttons.addWidget(self.again_button)
         self.column.addStretch(1)
 
     # What is done
