@@ -21,12 +21,14 @@ class Measuring(QObject):
         super().__init__(parent)
         self._session, self._worker = session, worker
         self._ticket = 0
+        self._areas: tuple[int | None, ...] = ()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(SETTLE_MS)
         self._settle.timeout.connect(self._submit)
-        for signal in (session.scan_changed, session.spacing_changed, session.result_changed, session.mask_changed):
+        for signal in (session.scan_changed, session.spacing_changed, session.result_changed):
             signal.connect(self._on_changed)
+        session.mask_changed.connect(self._on_mask)
         worker.succeeded.connect(self._on_succeeded)
 
     def close(self) -> None:
@@ -39,6 +41,13 @@ class Measuring(QObject):
         self._ticket = 0
         self._worker.cancel()
         self._worker.close()
+
+    @Slot(object)
+    def _on_mask(self, z: int | None) -> None:
+        """A slice that was empty and is empty changes no number: the second pass, which fills in the heat map, brings many."""
+        before, self._areas = self._areas, self._session.areas
+        if z is None or z >= len(before) or before[z] or self._areas[z]:
+            self._on_changed(z)
 
     @Slot(object)
     def _on_changed(self, changed: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,15 @@ def test_no_number_makes_a_panel_wider(qtbot: Any, opened: Program) -> None:
     calipers.move(calipers.diameters[0], 0, (-100.0, 3.0))
     assert text(opened.window, "longestLabel").endswith("by hand")
     qtbot.waitUntil(lambda: opened.window.stage.right.overhang == 0, timeout=TIMEOUT_MS)
+
+
+def test_the_second_pass_does_not_put_measuring_off(qtbot: Any, sized: Program) -> None:
+    session, timer = sized.session, sized.measuring._settle
+    assert not timer.isActive()
+    for z in (0, 1, 2):
+        session.put_prediction(replace(session.predictions[z], seconds=9.0))
+    assert not timer.isActive(), "what was empty is empty"
+    session.put_prediction(replace(session.predictions[TUMOUR[0]], seconds=9.0))
+    assert timer.isActive()
+    settled(qtbot, sized)
+    qtbot.waitUntil(lambda: not timer.isActive(), timeout=TIMEOUT_MS)

@@ -144,9 +144,9 @@ class Picture(Tool):
     def _presets(self) -> tuple[tuple[str, str, str], ...]:
         tr = self.tr
         return (
-            ("full", tr("&Full range"), tr("Every value of the scan, from the lowest to the highest")),
-            ("soft", tr("&Soft"), tr("Less contrast than the automatic window")),
-            ("hard", tr("&Hard"), tr("More contrast than the automatic window")),
+            ("full", tr("&Full range of values"), tr("Every value of the scan, from the lowest to the highest")),
+            ("soft", tr("&Soft contrast"), tr("Less contrast than the automatic window")),
+            ("hard", tr("&Hard contrast"), tr("More contrast than the automatic window")),
             ("bright", tr("&Bright parts"), tr("Spreads out what is bright: oedema and tumour on FLAIR")),
             ("dark", tr("&Dark parts"), tr("Spreads out what is dark: fluid on FLAIR, the lower half of the values")),
         )
