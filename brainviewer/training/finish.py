@@ -100,6 +100,8 @@ def finish_run(run: Run, say: Callable[[str], None] = lambda text: None, progres
     else:
         run.log("note", config.epochs, text=f"With fewer than {LEAST_TO_CALIBRATE} validation patients the calibration in use stays.")
         keep_calibration(staging, current, trained)
+        if "classify" in trained:
+            measure_known(staging, data_folder, split, say)  # of the new network's own features; those in use know another's
     for task in trained:
         bundle = choose_bundle(staging, task)
         write_document(bundle.folder, bundle.details | {"split": anonymous(data_folder, bundle.details["split"])})
@@ -188,7 +190,7 @@ def split_of(run: Run) -> dict:
 
 
 def keep_calibration(staging: Path, current: Pair, trained: Sequence[str]) -> None:
-    """Gives new bundles the decision and the clean-up of those in use. What the fit score needs belongs to the old classifier alone."""
+    """Gives new bundles the decision and the clean-up of those in use."""
     if "classify" in trained and (decision := current.bundle("classify").details.get("decision")):
         write_details(staging, "classify", decision=decision)
     if "segment" in trained and (clean_up := current.bundle("segment").details.get("clean_up")):

@@ -106,6 +106,7 @@ def test_with_few_validation_patients_the_calibration_in_use_stays(config: Train
     pair = registry.user_pairs()[0]
     assert pair.trained == ("classify",)
     assert pair.bundle("classify").details["decision"] == decision
+    assert (pair.bundle("classify").folder / "fit.npz").exists()
     assert pair.bundle("segment").id == "segment-1.0.0"
     assert any("calibration in use stays" in event.logs.get("text", "") for event in run.events())
 
