@@ -73,6 +73,8 @@ class Fields:
 
         value = self.raw(keyword)
         if isinstance(value, bytes):
+            if value.isascii() and b"\x1b" not in value:  # the same in all of them, but for a yen sign in place of a backslash
+                return _one_line(value.decode("ascii"))
             try:
                 return _one_line(decode_bytes(value, _encodings(self.dataset), {0x0A, 0x0C, 0x0D, 0x09}))
             except (LookupError, ValueError, TypeError):

@@ -136,6 +136,7 @@ def readers() -> tuple[Reader, ...]:
 # --- names ---------------------------------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def natural(name: str) -> tuple:
     """Sort key that puts 2 before 10; never equal for different names."""
     parts = re.split(r"([0-9]+)", name)

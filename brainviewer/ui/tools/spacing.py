@@ -35,7 +35,8 @@ class Spacings(Tool):
         row.setContentsMargins(2 * GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
         row.addWidget(self.words, 1)
         row.addWidget(self.button)
-        self.line.setMinimumHeight(self.button.sizeHint().height() + GRID_PX)  # the same with and without the button
+        two_lines = 2 * self.words.fontMetrics().lineSpacing()
+        self.line.setMinimumHeight(max(two_lines, self.button.sizeHint().height()) + GRID_PX)  # whatever it says
         stage.right.add_section(self.line)
         self.session.scan_changed.connect(self._on_scan)
         self.session.spacing_changed.connect(self._on_scan)
