@@ -131,6 +131,11 @@ class Look(QObject):
         return tuple(range(len(self.volume.channels)))
 
     def set_layers(self, **changes: bool) -> None:
+        """Of the heat map and the agreement one is shown at a time: mixed, neither would have the colours of its legend."""
+        if changes.get("heatmap"):
+            changes["agreement"] = False
+        elif changes.get("agreement"):
+            changes["heatmap"] = False
         layers = replace(self.layers, **changes)
         if layers != self.layers:
             self.layers = layers

@@ -201,6 +201,17 @@ def test_agreement_says_what_its_colours_mean(qtbot: Any, opened: Program) -> No
     assert [kind.words for kind in legend.kinds] == ["Both masks are empty"]
 
 
+def test_heat_map_and_agreement_take_turns(opened: Program) -> None:
+    session = opened.session
+    session.set_layers(heatmap=True)
+    session.set_layers(agreement=True)
+    assert (session.layers.heatmap, session.layers.agreement) == (False, True)
+    session.set_layers(heatmap=True)
+    assert (session.layers.heatmap, session.layers.agreement) == (True, False)
+    box = opened.window.findChild(QCheckBox, "agreementBox")
+    assert not box.isChecked()
+
+
 def test_the_heat_map_has_a_bar(opened: Program) -> None:
     view, legend = view_of(opened), opened.window.stage.scan.legend
     opened.session.set_slice(TUMOUR[0])
