@@ -154,7 +154,7 @@ class Selftest:
         return f"Answers for {', '.join(self.stored)}."
 
     def compute(self, engine: str, precision: str) -> str:
-        models = load_models(engine, "auto", precision)
+        models = load_models(engine, "auto", precision, paths.bundled_models())  # not those that a user has put in their place
         try:
             result = analyse(self.volume, models)
         finally:
@@ -210,7 +210,7 @@ def store(folder: Path | None = None) -> dict:
     volume = open_volume(scan(sample_scan()).series[0])
     stored = {}
     for engine, precision in WAYS:
-        models = load_models(engine, "cpu", precision, folder)
+        models = load_models(engine, "cpu", precision, folder or paths.bundled_models())
         stored[f"{engine} {precision}"] = answer(volume, analyse(volume, models))
         models.close()
     stored["picture"] = picture_answer(volume)

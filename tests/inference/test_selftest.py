@@ -92,3 +92,15 @@ def test_eight_slices_of_the_sample(sample: Path, tmp_path: Path) -> None:
     assert [(s.shape[0], s.reference) for s in series] == [(4, True), (4, True)]
     for one in series:
         assert open_volume(one).reference.any(axis=(1, 2)).sum() == 2
+
+
+def test_the_bundled_models_are_tried_whatever_is_in_use(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def load(*arguments: object) -> None:
+        asked.append(arguments)
+        raise BrainviewerError("No model is loaded here.")
+
+    monkeypatch.setattr(selftest, "load_models", load)
+    assert [check.passed for check in checks("onnx int8")] == [False]
+    assert asked == [("onnx", "auto", "int8", paths.bundled_models())]
