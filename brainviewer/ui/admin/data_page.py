@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidgetItem, QVBoxLayout, QWidget
 
 from ... import paths
 from ...errors import BrainviewerError
@@ -20,7 +20,7 @@ from . import inspection
 from .check_report import CheckReport, Finding, read_report
 from .child import Child
 from .gate import note
-from .page import Page, Section, Tiles, calm_selection, push_button, sentence
+from .page import CalmList, Page, Section, Tiles, push_button, sentence
 from .pictures import PictureView
 from .plots import BLUE, VERMILION, Bar, BarChart, CurvePlot
 
@@ -97,15 +97,8 @@ class DataPage(Page):
     def _findings(self) -> Section:
         section = Section(self.tr("Findings"), self)
         self.clean = sentence(self.tr("Nothing is wrong with this data."), self, name="dataCleanLabel")
-        self.list = QListWidget(self)
-        self.list.setObjectName("findingsList")
-        self.list.setAccessibleName(self.tr("Findings"))
-        self.list.setFrameShape(QListWidget.Shape.NoFrame)
+        self.list = CalmList("findingsList", self.tr("Findings"), self)
         self.list.setWordWrap(True)
-        self.list.setSpacing(2)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
-        calm_selection(self.list)
         self.list.currentItemChanged.connect(self._on_finding)
         self.slice = PictureView("findingPicture", self.tr("The slice of the finding"), self, largest_scale=2.0)
         self.slice_words = sentence(self.tr("Choose a finding to see its slice."), self, name="findingPictureLabel", quiet=True)
@@ -179,6 +172,9 @@ class DataPage(Page):
     # What is done
 
     def enter(self) -> None:
+        self._show_state()
+
+    def dress(self) -> None:
         self._show_state()
 
     def check(self, folder: Path) -> None:

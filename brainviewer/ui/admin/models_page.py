@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QListWidgetItem, QVBoxLayout, QWidget
 
 from ...audit import Act
 from .. import palette
@@ -15,7 +15,7 @@ from ..flow import Choice
 from ..worker import Outcome, Worker
 from . import model_jobs
 from .model_jobs import Done, ModelBackend, ModelRow, ModelsState
-from .page import Fold, Page, Section, calm_selection, push_button, sentence
+from .page import CalmList, Fold, Page, Section, push_button, sentence
 from .verdict_view import VerdictView
 
 GRID_PX = palette.GRID_PX
@@ -80,13 +80,7 @@ class ModelsPage(Page):
         use.add(self.busy)
         self.add(use)
         every = Section(self.tr("All models"), self)
-        self.list = QListWidget(self)
-        self.list.setObjectName("modelsList")
-        self.list.setAccessibleName(self.tr("All models"))
-        self.list.setFrameShape(QListWidget.Shape.NoFrame)
-        self.list.setSpacing(2)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        calm_selection(self.list)
+        self.list = CalmList("modelsList", self.tr("All models"), self)
         self.list.currentItemChanged.connect(self._on_chosen)
         every.add(self.list)
         self.add(every)
@@ -147,6 +141,9 @@ class ModelsPage(Page):
 
     def enter(self) -> None:
         self.read()
+
+    def dress(self) -> None:
+        self._dress_promote()
 
     def read(self, choose: str = "") -> None:
         """Looks again at what there is; `choose` is the id to show then."""
@@ -300,15 +297,18 @@ class ModelsPage(Page):
         self.promote_button.setVisible(not row.in_use and not row.damage)
         self.export_button.setVisible(not row.damage)
         self.remove_button.setVisible(row.origin != "bundled" and not row.in_use)
-        if not row.objection:
-            palette.make_primary(self.promote_button)
-        else:
-            self.promote_button.setPalette(self.palette())
+        self._dress_promote()
         words = row.damage or (self.tr("In use.") if row.in_use else row.objection)
         self.objection.setText(words)
         told = bool(row.sentence) and words == row.objection and row.sentence in words  # the verdict below says it
         self.objection.setVisible(bool(words) and not told)
         self.verdict.show_judgement(self._backend.judgement(row))
+
+    def _dress_promote(self) -> None:
+        """Only what nothing speaks against stands out."""
+        self.promote_button.setPalette(self.palette())
+        if self.chosen is not None and not self.chosen.objection:
+            palette.make_primary(self.promote_button)
 
     def _ask_reason(self) -> None:
         """Refused: here is why, and the line for a reason."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
     QLayout,
+    QListWidget,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -76,6 +77,9 @@ class Page(QScrollArea):
     def enter(self) -> None:
         """The door has been opened: what may have changed meanwhile is read again."""
 
+    def dress(self) -> None:
+        """The page comes on screen, or the theme has changed: buttons that stand out get its colours."""
+
     def say(self, kind: str, words: str, hint: str = "", *choices: Choice) -> None:
         """Shows a sentence at the top of the page."""
         self.message.show_message(Message(kind, words, hint, choices))
@@ -83,6 +87,17 @@ class Page(QScrollArea):
 
     def add(self, item: QWidget | QLayout) -> None:
         self.column.addLayout(item) if isinstance(item, QLayout) else self.column.addWidget(item)
+
+    # Qt's own names
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.dress()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self.isVisible():
+            self.dress()
 
 
 class Section(QWidget):
@@ -102,13 +117,7 @@ class Section(QWidget):
 
 
 class Fold(QWidget):
-    """Something that is out of sight until its heading is pressed.
-
-    Signals:
-        opened_changed: whether it is open.
-    """
-
-    opened_changed = Signal(object)
+    """Something that is out of sight until its heading is pressed."""
 
     def __init__(self, name: str, title: str, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -132,9 +141,16 @@ class Fold(QWidget):
     @Slot(bool)
     def _apply(self, opened: bool) -> None:
         self._content.setVisible(opened)
-        name = "chevron-down" if opened else "chevron-right"
+        self._draw_sign()
+
+    def _draw_sign(self) -> None:
+        name = "chevron-down" if self.button.isChecked() else "chevron-right"
         self.button.setIcon(icons.icon(name, self.palette().windowText().color()))
-        self.opened_changed.emit(opened)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_content"):
+            self._draw_sign()
 
 
 class Tiles(QWidget):
@@ -178,12 +194,33 @@ def empty(layout: QLayout) -> None:
             item.widget().deleteLater()
 
 
-def calm_selection(view: QAbstractItemView) -> None:
-    """What is chosen in a list is raised, as in the list of series, not lit."""
-    colours = view.palette()
-    colours.setColor(QPalette.ColorRole.Highlight, colours.color(QPalette.ColorRole.Button))
-    colours.setColor(QPalette.ColorRole.HighlightedText, colours.color(QPalette.ColorRole.Text))
-    view.setPalette(colours)
+class CalmList(QListWidget):
+    """What is chosen is raised, as in the list of series, not lit."""
+
+    def __init__(self, name: str, words: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setAccessibleName(words)
+        self.setFrameShape(QListWidget.Shape.NoFrame)
+        self.setSpacing(2)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self._calm()
+
+    def _calm(self) -> None:
+        colours, theme = self.palette(), QApplication.palette()
+        for role, wanted in (
+            (QPalette.ColorRole.Highlight, QPalette.ColorRole.Button),
+            (QPalette.ColorRole.HighlightedText, QPalette.ColorRole.Text),
+        ):
+            colours.setColor(role, theme.color(wanted))
+        if colours != self.palette():
+            self.setPalette(colours)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._calm()
 
 
 def sentence(text: str, parent: QWidget | None = None, *, name: str = "", quiet: bool = False) -> QLabel:

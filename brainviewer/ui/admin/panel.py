@@ -166,9 +166,11 @@ class AdminPanel(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Keys mean here what they mean in a form; those of the scan below have no say."""
-        if event.type() == QEvent.Type.ShortcutOverride and event.keyCombination() not in PASSED_ON:
-            event.accept()
-            return True
+        if event.type() == QEvent.Type.ShortcutOverride:
+            menu = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+            if not menu and event.keyCombination() not in PASSED_ON:
+                event.accept()
+                return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

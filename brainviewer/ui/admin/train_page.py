@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from ...errors import BrainviewerError
@@ -101,6 +102,9 @@ class TrainPage(Page):
         self.column.addStretch(1)
 
     # What is done
+
+    def dress(self) -> None:
+        self._show()
 
     def enter(self) -> None:
         """Finds the run of an earlier window by its files, and what it may start from."""
@@ -304,7 +308,7 @@ class TrainPage(Page):
 
     # Qt's own names
 
-    def showEvent(self, event: object) -> None:
+    def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._measure_time()
 
