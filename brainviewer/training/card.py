@@ -39,6 +39,13 @@ def write_cards(models_folder: Path, data_folder: Path, tested: Sequence[Judged]
         write_file(bundle.folder / "card.md", card(bundle, chosen).encode())
 
 
+def unvalidated(split: dict) -> str:
+    """Which institutions taught, but judged nothing; their code is the second part of the data set's names."""
+    sites = [{name.split("_")[1] for name in split[side]} for side in ("train", "validation")]
+    absent = sorted(sites[0] - sites[1])
+    return f"; of the institutions {' and '.join(absent)} no patient is among those that chose" if absent else ""
+
+
 def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
     """The text of `card.md`."""
     details = bundle.details
@@ -76,8 +83,8 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
 
 {learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices,
 {learned["slices_with_tumour"]} with tumour; {len(split["validation"])} further patients chose the best epoch and the calibration;
-{len(split["test"])} test patients were seen by neither. The split is by patient, stratified by
-site (seed {split["seed"]}). Axial FLAIR with pre- and post-contrast T1, 256 x 256.
+{len(split["test"])} test patients were seen by neither. The split is by patient, drawn at random (seed 1){unvalidated(split)}.
+Axial FLAIR with pre- and post-contrast T1, 256 x 256.
 
 ## How good it is, on the {test["patients"]} test patients ({test["slices"]} slices)
 

@@ -29,7 +29,10 @@ LICENCE = "CC BY-NC-SA 4.0"
 
 def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[str, list[TrainConfig]]:
     """The runs behind the bundled models, by task; each run of a task starts from the best epoch of the one before."""
-    common: dict[str, Any] = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision, "about": ABOUT}
+    common: dict[str, Any] = {"data": str(data), "exclude": str(exclude), "version": VERSION, "precision": precision}
+    common |= {"about": ABOUT, "known": KNOWN, "licence": LICENCE}
+    # Both networks are calibrated together, on patients that neither was trained on.
+    common["validation_patients"] = tuple(paths.resource("validation_patients.txt").read_text().split())
     segment = TrainConfig(task="segment", name="resunet-lgg", batch=16, **common)
     classify = TrainConfig(task="classify", name="resnet50-lgg", batch=32, negatives=1.2, substitution=0.3, **common)
     return {
@@ -77,7 +80,8 @@ def reproduce(
             run.create(config if number == 0 else replace(config, start=str(runs / f"{task}-{number - 1}")))
             if not run.complete():
                 train(run, lambda logs: say(str(logs)))
-        say(f"Writing {make_bundle(Run(folder or runs / f'{task}-{len(configs) - 1}'), staging).name}")
+        folder = folder or runs / f"{task}-{len(configs) - 1}"
+        say(f"Writing {make_bundle(Run(folder), staging).name}")
     calibrate_pair(staging, data, split_of(staging), say)
     judge_pair(staging, data, say)
     for folder in install(staging, models):

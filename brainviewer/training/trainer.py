@@ -130,7 +130,7 @@ def compiles_well() -> bool:
 def gpus() -> list[str]:
     """Names of the GPUs that Keras' backend sees. Keras itself cannot say it of PyTorch."""
     if keras.backend.backend() == "torch":
-        import torch  # type: ignore[import-not-found]
+        import torch  # type: ignore[import-not-found]  # installed by those who train on it
 
         return [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
     return [str(device) for device in keras.distribution.list_devices("gpu")]

@@ -7,8 +7,11 @@ import pytest
 
 pytest.importorskip("keras")
 
+from brainviewer import paths
+from brainviewer.inference.bundle import choose_bundle
 from brainviewer.training import bundling, trainer
-from brainviewer.training.run import Phase, TrainConfig
+from brainviewer.training.bundling import NO_LICENCE, licence_of
+from brainviewer.training.run import Phase, Run, TrainConfig
 
 pytestmark = pytest.mark.engine
 
@@ -31,3 +34,13 @@ def test_the_best_threshold_of_validation_becomes_one_half(tmp_path: Path) -> No
 def test_the_lowest_of_equally_good_thresholds_is_taken() -> None:
     assert trainer.operating_point({0.1: 0.80, 0.3: 0.849, 0.5: 0.85, 0.7: 0.82}) == 0.3
     assert trainer.operating_point({0.1: 0.7, 0.5: 0.9, 0.7: 0.8}) == 0.5
+
+
+def test_the_licence_comes_from_the_data_and_from_where_the_training_started(tmp_path: Path) -> None:
+    ours = str(choose_bundle(paths.bundled_models(), "segment").folder)
+    assert licence_of(TrainConfig("segment", "data")) == NO_LICENCE
+    assert licence_of(TrainConfig("segment", "data", licence="CC0")) == "CC0"
+    assert licence_of(TrainConfig("segment", "data", start=ours)) == "CC BY-NC-SA 4.0"
+    first = Run(tmp_path / "first")
+    first.create(TrainConfig("segment", "data", start=ours))
+    assert licence_of(TrainConfig("segment", "data", licence="CC0", start=str(first.folder))) == "CC0 and CC BY-NC-SA 4.0"
