@@ -38,7 +38,7 @@ class AboutCard(Card):
             (
                 "licenceWords",
                 self.tr(
-                    "The program is free software (BSD 3-Clause). The bundled models and the sample scan are for non-commercial use only "
+                    "The program is free software (BSD 3-Clause). The bundled models, the sample and the guard scans are for non-commercial use only "
                     "(CC BY-NC-SA 4.0); they come from the LGG MRI segmentation data set (Buda et al. 2019; TCIA, TCGA-LGG)."
                 ),
             ),

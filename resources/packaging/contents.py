@@ -266,7 +266,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     pages += [_library_page(name, libraries[name], texts) for name in sorted(libraries)]
     head = (
         "brainviewer itself: BSD-3-Clause (LICENSE).\n"
-        "The bundled models and the sample scan: CC BY-NC-SA 4.0, for non-commercial use (LICENSE-MODELS-AND-SAMPLE.md).\n\n"
+        "The bundled models, the sample scan and the guard set: CC BY-NC-SA 4.0, for non-commercial use (LICENSE-MODELS-AND-SAMPLE.md).\n\n"
         "The packaged program also holds the following parts, each under its own licence.\n"
     )
     return "\n".join([head, *pages])
