@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from brainviewer import cli
 from brainviewer.errors import TrainingError
 from brainviewer.inference import load
+from brainviewer.inference.bundle import ModelBundle, Weights
 from brainviewer.inference.load import Models
 from brainviewer.training import report
 from brainviewer.training.evaluate import Judged, evaluate, judge, summarise
@@ -28,8 +28,9 @@ def models(fake_engine: Callable, monkeypatch: pytest.MonkeyPatch) -> Models:
     """Networks that find what is bright in FLAIR."""
     monkeypatch.setattr(Models, "identities", property(lambda self: (("resnet50", "1.0.0", "classify", "0"),)))
     decision = {"gate": 0.5, "weights": [0, 0, 0, 0, 20], "bias": -10, "threshold": 0.5, "alone": [1, 0]}
+    weights = {"fake": {"float32": {"model": Weights("model", "0")}}}
     bundles = [
-        SimpleNamespace(task=task, name=task, version="1.0.0", size=64, threshold=0.5, details=details, sha256=lambda *_: "0")
+        ModelBundle(Path(), task, "1.0.0", task, (64, 64, 3), ("no tumour", "tumour"), 0.5, weights, details)
         for task, details in (("classify", {"decision": decision}), ("segment", {"clean_up": {"least_voxels": 0, "least_share": 0}}))
     ]
     return Models(fake_engine("classify"), fake_engine("segment"), *bundles)
