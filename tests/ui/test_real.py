@@ -64,7 +64,9 @@ def test_from_the_sample_to_the_command_lines_pictures(qtbot: Any, real: Program
     command = [sys.executable, "-m", "brainviewer", "predict", str(sample), "--series", key, "--out", str(tmp_path / "line"), "--save", "overlay"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=ANALYSIS_MS / 1000, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    ours = {file.name: file.read_bytes() for file in (tmp_path / "window").iterdir()}
+    files = sorted((tmp_path / "window").iterdir())
+    assert [file.name for file in files if file.suffix != ".png"] == ["results.json"]
+    ours = {file.name: file.read_bytes() for file in files if file.suffix == ".png"}
     theirs = {file.name: file.read_bytes() for file in (tmp_path / "line").rglob("*_overlay.png")}
     assert len(ours) == len(volume)
     assert ours == theirs
