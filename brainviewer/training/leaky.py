@@ -55,7 +55,7 @@ def judge(run: Run, size: int | None = None) -> dict:
     _, _, test = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
     model = build(config, size)
     with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
-        for variable in model.variables:
+        for variable in model.weights:  # without the states of dropout, whose names count the networks made in a process
             variable.assign(stored[variable.path])
         best = json.loads(str(stored["state"]))
     images = slices.images[test]

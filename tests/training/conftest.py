@@ -60,9 +60,9 @@ def make_patients() -> Callable[..., Path]:
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of a few weights in place of the real ones, where what counts is what happens around them."""
     pytest.importorskip("keras")
-    from brainviewer.training import bundling, trainer
+    from brainviewer.training import bundling, leaky, trainer
 
-    for module in (trainer, bundling):
+    for module in (trainer, bundling, leaky):
         monkeypatch.setattr(module, "build", tiny_network)
 
 
@@ -77,7 +77,7 @@ def tiny_network(config: TrainConfig, size: int) -> object:
     features = keras.layers.GlobalAveragePooling2D(name="features")(seen)
     cells = keras.layers.AveragePooling2D(8)(seen)
     outputs = {
-        "probability": keras.layers.Dense(2, activation="softmax", name="probability")(features),
+        "probability": keras.layers.Dense(2, activation="softmax", name="probability")(keras.layers.Dropout(0.3)(features)),
         "mask": keras.layers.Conv2D(1, 1, activation="sigmoid", name="mask")(cells),
     }
     return keras.Model(x, outputs, name="tiny-classify")

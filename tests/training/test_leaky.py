@@ -1,0 +1,41 @@
+"""The split by slice and its judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainviewer.training import leaky
+from brainviewer.training.run import Phase, Run
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("tiny")
+def test_a_run_is_trained_and_judged_on_slices_that_it_was_not_given(
+    tmp_path: Path, make_patients: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_patients(tmp_path / "data", 4, 12, range(4, 9))
+    run = Run(tmp_path / "run")
+    run.create(replace(leaky.recipe(folder, "", "float32"), start="none", exclude="", phases=(Phase(32, 2),), batch=8))
+    # The network is built a second time in this process, as a resumed run does.
+    assert leaky.main([str(folder), "--run", str(run.folder)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == json.loads(run.report_file.read_text())
+    split = json.loads((run.folder / "split.json").read_text())
+    assert document["slices"] == 48 - len(split["train"]) - len(split["validation"]) > 0
+    assert document["split"] == "slice_leaky"
+    assert 0 <= document["accuracy"] <= 1
+    assert document["size"] == 32
+
+
+def test_figures_of_perfect_and_of_reversed_answers() -> None:
+    labels = np.array([True, False, True, False])
+    right = leaky.figures(labels, np.where(labels, 0.9, 0.1))
+    assert (right["accuracy"], right["auc"], right["interval"]) == (1.0, 1.0, [1.0, 1.0])
+    wrong = leaky.figures(labels, np.where(labels, 0.1, 0.9))
+    assert (wrong["accuracy"], wrong["auc"]) == (0.0, 0.0)
