@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,6 +26,8 @@ from .fit import fit_note, fit_of
 from .kept import Answer
 from .load import Models
 from .postprocess import NETWORK_PIXELS, CleanUp, Decision, clean
+
+LANE_NICENESS = 10
 
 
 class Task(Protocol):
@@ -184,7 +188,7 @@ def side_by_side(work: Callable[[int], int], items: Iterable[int], lanes: int) -
         yield from map(work, items)
         return
     begun: deque[Future[int]] = deque()
-    with ThreadPoolExecutor(lanes, "lane") as pool:
+    with ThreadPoolExecutor(lanes, "lane", step_aside) as pool:
         try:
             for item in items:
                 begun.append(pool.submit(work, item))
@@ -195,6 +199,13 @@ def side_by_side(work: Callable[[int], int], items: Iterable[int], lanes: int) -
         finally:
             for future in begun:
                 future.cancel()
+
+
+def step_aside() -> None:
+    """Lets the window's own thread go first: while somebody scrolls, the lanes wait. Linux alone gives threads priorities of their own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LANE_NICENESS)
 
 
 def analyse(
@@ -232,13 +243,13 @@ def analyse(
     count = len(volume)
     order = list(order) if order is not None else list(range(count))
     try:
-        with closing(scan.look(order, decision.gate)) as looked:
+        with contextlib.closing(scan.look(order, decision.gate)) as looked:
             for done, z in enumerate(looked, 1):
                 p = decision.provisional(scan.p[z])
                 on_slice(Prediction(z, p, p >= decision.threshold, Mask(scan.maps[z]) if z in scan.maps else None, True, scan.seconds[z]))
                 task.step(done, count)
         gated = decision.gated(scan.p)
-        with closing(scan.fill(z for z in order if (gated[z] or all_slices) and z not in scan.maps)) as filled:
+        with contextlib.closing(scan.fill(z for z in order if (gated[z] or all_slices) and z not in scan.maps)) as filled:
             for _ in filled:
                 task.step(count, count)
     finally:
@@ -324,7 +335,7 @@ def second_pass(volume: Volume, models: Models, task: Task, result: ScanResult, 
     open_ = [z for z in (order if order is not None else range(len(volume))) if result.predictions[z].mask is None]
     try:
         task.step(0, len(open_))
-        with closing(scan.fill(open_)) as filled:
+        with contextlib.closing(scan.fill(open_)) as filled:
             for done, z in enumerate(filled, 1):
                 old = result.predictions[z]
                 voice = _lone_voice(False, sees(scan.maps[z]))  # the classifier passed it over
