@@ -7,14 +7,14 @@ import platform
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from .. import __version__
 from ..errors import BrainviewerError
 from ..inference import doctor
 from ..inference.selftest import NAMES
 from . import icons, palette
-from .sheets import Card
+from .sheets import Card, sentence
 
 GRID_PX = palette.GRID_PX
 
@@ -51,7 +51,7 @@ class CheckCard(Card):
         for number, name in enumerate(NAMES):
             self._signs[name] = QLabel(self)
             self._signs[name].setFixedSize(2 * GRID_PX, 2 * GRID_PX)
-            self._details[name] = self._text(f"checkDetail{number}")
+            self._details[name] = sentence("", self, name=f"checkDetail{number}")
             self._seconds[name] = QLabel(self)
             self._seconds[name].setFont(palette.tabular(self._seconds[name].font()))
             palette.quieten(self._seconds[name])
@@ -177,14 +177,3 @@ class CheckCard(Card):
         button.setObjectName(name)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
-
-    def _text(self, name: str) -> QLabel:
-        label = QLabel(self)
-        label.setObjectName(name)
-        label.setWordWrap(True)
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        label.setSizePolicy(policy)
-        return label

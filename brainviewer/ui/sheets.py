@@ -71,6 +71,21 @@ class Card(QWidget):
             painter.drawRoundedRect(4, 6, 3, self.height() - 12, 1.5, 1.5)
 
 
+def sentence(text: str, parent: QWidget | None = None, *, name: str = "", quiet: bool = False) -> QLabel:
+    """Words that wrap and can be copied."""
+    label = QLabel(text, parent)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    if quiet:
+        palette.quieten(label)
+    return label
+
+
 class MessageCard(Card):
     """One sentence, one hint, and what can be done about it."""
 
@@ -82,8 +97,8 @@ class MessageCard(Card):
         self._acts: dict[QPushButton, Choice] = {}
         self._sign = QLabel(self)
         self._sign.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.sentence = self._text("messageSentence")
-        self.hint = self._text("messageHint")
+        self.sentence = sentence("", self, name="messageSentence")
+        self.hint = sentence("", self, name="messageHint")
         palette.quieten(self.hint)
         words = QVBoxLayout()
         words.setSpacing(GRID_PX // 2)
@@ -98,17 +113,6 @@ class MessageCard(Card):
         row.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(self.close_button(), 0, Qt.AlignmentFlag.AlignTop)
-
-    def _text(self, name: str) -> QLabel:
-        label = QLabel(self)
-        label.setObjectName(name)
-        label.setWordWrap(True)
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        label.setSizePolicy(policy)
-        return label
 
     @Slot(object)
     def show_message(self, message: Message) -> None:

@@ -14,13 +14,14 @@ from ... import paths
 from ...errors import BrainviewerError
 from .. import measures, palette
 from ..flow import Busy
+from ..sheets import sentence
 from ..start_page import DropPlace
 from ..worker import Outcome, Progress, Worker
 from . import inspection
 from .check_report import CheckReport, Finding, read_report
 from .child import Child
 from .gate import note
-from .page import CalmList, Page, Section, Tiles, push_button, sentence
+from .page import CalmList, Page, Section, Tiles, push_button
 from .pictures import PictureView
 from .plots import BLUE, VERMILION, Bar, BarChart, CurvePlot
 

@@ -13,7 +13,8 @@ from ... import audit
 from ...errors import AccessError, WriteError
 from ...passcode import LEAST_LENGTH, Passcode
 from .. import icons, palette
-from .page import push_button, sentence
+from ..sheets import sentence
+from .page import push_button
 
 log = logging.getLogger(__name__)
 

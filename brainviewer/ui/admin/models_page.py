@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QList
 from ...audit import Act
 from .. import palette
 from ..flow import Choice
+from ..sheets import sentence
 from ..worker import Outcome, Worker
 from . import model_jobs
 from .model_jobs import Done, ModelBackend, ModelRow, ModelsState
-from .page import CalmList, Fold, Page, Section, push_button, sentence
+from .page import CalmList, Fold, Page, Section, push_button
 from .verdict_view import VerdictView
 
 GRID_PX = palette.GRID_PX

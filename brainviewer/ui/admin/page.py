@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from .. import icons, palette
 from ..flow import Choice, Message
-from ..sheets import MessageCard
+from ..sheets import MessageCard, sentence
 from ..side_panel import heading
 
 GRID_PX = palette.GRID_PX
@@ -221,21 +220,6 @@ class CalmList(QListWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._calm()
-
-
-def sentence(text: str, parent: QWidget | None = None, *, name: str = "", quiet: bool = False) -> QLabel:
-    """Words that wrap and can be copied."""
-    label = QLabel(text, parent)
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
-    if quiet:
-        palette.quieten(label)
-    return label
 
 
 def push_button(name: str, text: str, slot: Callable[[], None], parent: QWidget | None = None, tip: str = "") -> QPushButton:

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QProgressBar, QV
 
 from ...training.run import Run, RunEvent
 from .. import measures, palette
-from .page import Fold, Section, empty, push_button, sentence
+from ..sheets import sentence
+from .page import Fold, Section, empty, push_button
 from .pictures import PictureView
 from .plots import CurvePlot
 from .run_story import RunStory

@@ -13,10 +13,11 @@ from ...errors import BrainviewerError
 from ...training.run import Run
 from .. import measures, palette
 from ..flow import Choice
+from ..sheets import sentence
 from .check_report import CheckReport
 from .child import Child
 from .gate import note
-from .page import Fold, Page, push_button, sentence
+from .page import Fold, Page, push_button
 from .run_control import Estimate, RunControl, pairs_to_start_from
 from .run_view import RunView
 from .train_form import BOTH, CLASSIFY, TrainForm, TrainWishes

@@ -7,9 +7,10 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .. import icons, palette
+from ..sheets import sentence
 from ..side_panel import rule
 from .judgement import Figure, Judged, Judgement
-from .page import Section, empty, sentence
+from .page import Section, empty
 from .pictures import PictureView
 from .plots import ConfusionTable, CurvePlot, PairChart
 
