@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+
+MOST_COUNTED = 64
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -16,13 +19,19 @@ class Mask:
     """
 
     probability: np.ndarray
+    _counted: dict[float, int] = field(default_factory=dict, repr=False)
+    """Areas by threshold: a panel that asks about every slice must not look at every pixel again."""
 
     def at(self, threshold: float) -> np.ndarray:
         """(Y, X) bool."""
         return self.probability >= threshold
 
     def area_px(self, threshold: float) -> int:
-        return int(np.count_nonzero(self.at(threshold)))
+        if threshold not in self._counted:
+            if len(self._counted) >= MOST_COUNTED:
+                self._counted.clear()
+            self._counted[threshold] = int(np.count_nonzero(self.at(threshold)))
+        return self._counted[threshold]
 
     def area_mm2(self, spacing: tuple[float, float, float] | None, threshold: float) -> float | None:
         """Square millimetres, or None where the spacing (dz, dy, dx) is not known."""
@@ -65,6 +74,14 @@ class Prediction:
         if self.mask is None:
             return None
         return self.mask.at(threshold) if self.tumour else np.zeros(self.mask.probability.shape, bool)
+
+    def area_px(self, threshold: float) -> int | None:
+        """Pixels of `found`, or None where that is not known."""
+        if self.drawn is not None:
+            return int(np.count_nonzero(self.drawn))
+        if self.mask is None:
+            return None
+        return self.mask.area_px(threshold) if self.tumour else 0
 
 
 AMBER_FIT = 0.5

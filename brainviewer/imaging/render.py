@@ -34,12 +34,10 @@ def background(volume: Volume, z: int, windows: tuple[Window, ...], show: str = 
     """
     slice_ = volume[z]
     if volume.voxels.shape[-1] == 1:
-        grey = windows[0].apply(slice_[..., 0])
-        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return _grey(windows[0].apply(slice_[..., 0]))
     if volume.composed and show != "composite":
         channel = volume.channels.index(show)
-        grey = windows[channel].apply(slice_[..., channel])
-        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return _grey(windows[channel].apply(slice_[..., channel]))
     return np.stack([windows[channel].apply(slice_[..., channel]) for channel in range(3)], axis=-1)
 
 
@@ -120,12 +118,12 @@ def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference:
     """
     views = [
         ("Scan", picture),
-        ("Mask by hand" if drawn else "Predicted mask", _grey(mask)),
+        ("Mask by hand" if drawn else "Predicted mask", _grey(binary_picture(mask))),
         ("By hand" if drawn else "Prediction", compose(picture, mask, style)),
     ]
     if reference is not None:
         own = replace(style, rgb=SKY_BLUE)
-        views = [views[0], ("Reference mask", _grey(reference)), views[1], ("Reference", compose(picture, reference, own)), views[2]]
+        views = [views[0], ("Reference mask", _grey(binary_picture(reference))), views[1], ("Reference", compose(picture, reference, own)), views[2]]
     height, width = picture.shape[:2]
     named = width >= 96
     top = CAPTION_HEIGHT if named else 0
@@ -140,8 +138,9 @@ def panel(picture: np.ndarray, mask: np.ndarray, style: OverlayStyle, reference:
     return sheet
 
 
-def _grey(mask: np.ndarray) -> np.ndarray:
-    return np.repeat(binary_picture(mask)[..., np.newaxis], 3, axis=-1)
+def _grey(values: np.ndarray) -> np.ndarray:
+    """(Y, X, 3) uint8 of (Y, X) uint8."""
+    return cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
 
 
 def border(mask: np.ndarray) -> np.ndarray:
@@ -153,10 +152,18 @@ def border(mask: np.ndarray) -> np.ndarray:
 
 def _paint(picture: np.ndarray, where: np.ndarray, rgb: tuple[int, int, int], opacity: float) -> np.ndarray:
     """Mixes a colour into some pixels, in whole-number arithmetic, so that every machine gives the same bytes."""
-    weight = round(opacity * 256)
     result = picture.copy()
-    pixels = picture[where].astype(np.int32)
-    result[where] = ((pixels * (256 - weight) + np.array(rgb, np.int32) * weight + 128) >> 8).astype(np.uint8)
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    if not len(rows):
+        return result
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    # 255 x 256 + 128 just fits into 16 bits.
+    weight = round(opacity * 256)
+    mixed = picture[box].astype(np.uint16)
+    mixed *= np.uint16(256 - weight)
+    mixed += np.array(rgb, np.uint16) * np.uint16(weight) + np.uint16(128)
+    mixed >>= np.uint16(8)
+    np.copyto(result[box], mixed, where=where[box][..., np.newaxis], casting="unsafe")
     return result
 
 

@@ -164,9 +164,15 @@ class Window:
         """Any real array to uint8 0..255 of the same shape; NaN becomes black."""
         span = self.high - self.low
         scale = 255.0 / span if span else 255.0
+        scaled = np.array(values, np.float32)
+        # One array, changed in place: this stands between the wheel and the picture.
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is white or black all the same
-            scaled = (np.asarray(values, np.float32) - np.float32(self.low)) * np.float32(scale)
-        return np.clip(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0) + 0.5, 0, 255).astype(np.uint8)
+            scaled -= np.float32(self.low)
+            scaled *= np.float32(scale)
+        if np.asarray(values).dtype.kind == "f":
+            np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
+        scaled += np.float32(0.5)
+        return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
 
     @property
     def inverted(self) -> Window:

@@ -269,14 +269,15 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
     heard = {z: map_ for z, map_ in scan.maps.items() if gated[z]}
     cleaned = clean(heard, volume.shape, threshold, cleanup_of(models))
     scale = max(volume.shape[1:]) ** 2 / NETWORK_PIXELS
-    areas = np.array([np.count_nonzero(cleaned[z] >= threshold) / scale if z in cleaned else 0.0 for z in range(len(volume))])
+    masks = {z: Mask(cleaned.get(z, map_)) for z, map_ in scan.maps.items()}
+    areas = np.array([masks[z].area_px(threshold) / scale if z in cleaned else 0.0 for z in range(len(volume))])
     p, sees = decision.final(scan.p, areas), _Sight(models, volume)
     predictions = tuple(
         Prediction(
             z,
             float(p[z]),
             bool(p[z] >= decision.threshold),
-            Mask(cleaned.get(z, scan.maps.get(z))) if z in scan.maps else None,  # type: ignore[arg-type]
+            masks.get(z),
             False,
             float(scan.seconds[z]),
             only_seen_by=_lone_voice(decision.provisional(scan.p[z]) >= decision.threshold, bool(areas[z]) if gated[z] else sees(scan.maps.get(z))),

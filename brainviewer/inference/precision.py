@@ -122,7 +122,7 @@ def _ask(volume: Volume, models: Models, about: Sequence[int]) -> dict[str, list
     asked = [result.predictions[z] for z in about[1::3]]
     return {
         "p_tumour": [p.p_tumour for p in asked],
-        "area_px": [0 if p.mask is None or not p.tumour else p.mask.area_px(result.threshold) for p in asked],
+        "area_px": [p.area_px(result.threshold) or 0 for p in asked],
     }
 
 

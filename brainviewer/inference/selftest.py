@@ -60,7 +60,7 @@ def answer(volume: Volume, result: ScanResult) -> dict:
         "slices": len(volume),
         "models": [identity[3] for identity in result.models],
         "p_tumour": [round(p.p_tumour, 4) for p in result.predictions],
-        "area_px": [0 if p.mask is None or not p.tumour else p.mask.area_px(result.threshold) for p in result.predictions],
+        "area_px": [p.area_px(result.threshold) or 0 for p in result.predictions],
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,8 @@ import onnxruntime
 from ..errors import TrainingError
 from ..inference import preprocess
 from ..inference.bundle import SCHEMA, hash_file, read_bundle
+from . import networks
+from .onnx_resunet import resunet_graph
 from .run import Run, TrainConfig, write_atomic
 from .trainer import Checkpoint, build, starting_folder
 
@@ -28,6 +31,11 @@ LEAST_KERNEL = 1024
 PARITY = 1e-3
 PRIVATE = ("data", "exclude", "imagenet", "validation_patients")
 """Settings that name folders or patients."""
+FILES = {
+    "keras": {"float32": {"architecture": "architecture.json", "weights": "weights.npz"}},
+    "onnx": {"float32": {"model": "model.onnx"}, "int8": {"model": "model-int8.onnx"}},
+}
+"""Of a bundle, by engine, precision and role."""
 NO_LICENCE = "none stated: ask whoever owns the data that it learned from"
 
 
@@ -61,29 +69,68 @@ def is_kernel(path: str, value: np.ndarray) -> bool:
     return path.endswith("kernel") and value.size >= LEAST_KERNEL
 
 
-def write_keras(model: keras.Model, folder: Path) -> dict[str, str]:
-    """Architecture and weights as plain files; returns file names by role."""
+def write_keras(model: keras.Model, folder: Path) -> None:
+    """Architecture and weights as plain files."""
     (folder / "architecture.json").write_text(model.to_json(), encoding="utf-8")
     arrays = {}
     for variable in model.weights:
         value = np.asarray(variable.value, np.float32)
         arrays[variable.path] = value.astype(np.float16) if is_kernel(variable.path, value) else value
     np.savez_compressed(folder / "weights.npz", **arrays)  # type: ignore[arg-type]
-    return {"architecture": "architecture.json", "weights": "weights.npz"}
 
 
-def write_onnx(model: keras.Model, path: Path) -> None:
-    """ONNX with float16 kernels behind Cast nodes, which ONNX Runtime folds when it loads."""
+def write_onnx(model: keras.Model, path: Path, *, for_integers: bool = False) -> None:
+    """ONNX with float16 kernels behind Cast nodes, which ONNX Runtime folds when it loads.
+
+    Args:
+        for_integers: in the form that computes fastest once it is quantised.
+    """
+    if model.name == networks.RESUNET:
+        arrays = {variable.path: np.asarray(variable.value) for variable in model.weights}
+        onnx.save(resunet_graph(arrays, model.input_shape[1], LEAST_KERNEL, copied=for_integers), path)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "plain.onnx"
         model(np.zeros((1, *model.input_shape[1:]), np.float32))
         model.export(plain, format="onnx", verbose=False)
         graph = onnx.load(plain)
+    pad_in_pooling(graph.graph)
+    spread_offsets(graph.graph, model.input_shape[1:])
     halve_kernels(graph)
     graph.producer_name = "brainviewer"
     graph.doc_string = ""
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
+
+
+def pad_in_pooling(graph: onnx.GraphProto) -> None:
+    """Lets a max-pooling pad by itself where a Pad with zeros stands before it and a Relu before that: nothing is below zero there."""
+    makers = {node.output[0]: node for node in graph.node}
+    zeros = {tensor.name for tensor in graph.initializer if not onnx.numpy_helper.to_array(tensor).any()}
+    amounts = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for pooling in [node for node in graph.node if node.op_type == "MaxPool"]:
+        pad = makers.get(pooling.input[0])
+        if pad is None or pad.op_type != "Pad" or makers[pad.input[0]].op_type != "Relu" or not zeros.issuperset(pad.input[2:]):
+            continue
+        before, after = np.split(amounts[pad.input[1]], 2)
+        if len(before) == 4 and not (before[:2].any() or after[:2].any()):
+            kept = [attribute for attribute in pooling.attribute if attribute.name not in ("pads", "auto_pad")]
+            del pooling.attribute[:]
+            pooling.attribute.extend([*kept, onnx.helper.make_attribute("pads", [int(n) for n in (*before[2:], *after[2:])])])
+            pooling.input[0] = pad.input[0]
+            graph.node.remove(pad)
+
+
+def spread_offsets(graph: onnx.GraphProto, shape: Sequence[int]) -> None:
+    """Lets what is added to each pixel of the input (H, W, C) be spread over all pixels once, when the graph is loaded: adding three numbers to
+    each of 65,536 pixels takes ten times as long as adding two arrays of one shape."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for number, node in reversed(list(enumerate(graph.node))):
+        if node.op_type == "Add" and node.input[1] in constants and list(constants[node.input[1]].dims) == list(shape[-1:]):
+            spread = f"{node.input[1]}_spread"
+            graph.initializer.append(onnx.numpy_helper.from_array(np.array(shape, np.int64), f"{spread}_shape"))
+            graph.node.insert(number, onnx.helper.make_node("Expand", [node.input[1], f"{spread}_shape"], [spread], name=spread))
+            node.input[1] = spread
 
 
 def halve_kernels(model: onnx.ModelProto) -> None:
@@ -173,16 +220,7 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
     config = run.config()
     folder.mkdir(parents=True, exist_ok=True)
     model = inference_model(config, run.checkpoints / Checkpoint.BEST)
-    files = {"keras": {"float32": write_keras(model, folder)}, "onnx": {"float32": {"model": "model.onnx"}, "int8": {"model": "model-int8.onnx"}}}
-    write_onnx(model, folder / "model.onnx")
-    write_int8(folder / "model.onnx", folder / "model-int8.onnx", calibration, keep_float(config.task))
-    expected = np.concatenate([np.asarray(model(image[np.newaxis].astype(np.float32))["probability"]) for image in check])
-    parity = {
-        name: float(np.abs(run_onnx(folder / file, check)["probability"] - expected).max())
-        for name, file in (("float32", "model.onnx"), ("int8", "model-int8.onnx"))
-    }
-    if parity["float32"] > PARITY:
-        raise TrainingError(f"ONNX and Keras differ by {parity['float32']:.2g} on the same slices.", "Please report this; the model was not written.")
+    write_keras(model, folder)
     document = {
         "schema": SCHEMA,
         "name": config.name or model.name,
@@ -192,21 +230,44 @@ def write_bundle(run: Run, folder: Path, calibration: np.ndarray, check: np.ndar
         "preprocess": {"name": preprocess.NAME, "version": preprocess.VERSION, "size": config.phases[-1].size},
         "labels": ["no tumour", "tumour"],
         "threshold": 0.5,
-        "weights": {
-            engine: {
-                precision: {role: {"file": name, "sha256": hash_file(folder / name)} for role, name in roles.items()}
-                for precision, roles in by_precision.items()
-            }
-            for engine, by_precision in files.items()
-        },
-        "parity": parity,
         "metrics": metrics,
         "licence": licence_of(config),
         "made": datetime.now(UTC).strftime("%Y-%m-%d"),
         "config": {k: v for k, v in config.to_json().items() if k not in PRIVATE} | {"start": Path(config.start).name},
-    } | about
+    }
+    document |= write_engines(model, config.task, folder, calibration, check) | about
     write_document(folder, document)
     return document
+
+
+def write_engines(model: keras.Model, task: str, folder: Path, calibration: np.ndarray, check: np.ndarray) -> dict:
+    """Writes the ONNX files beside the Keras weights; returns the entries `weights` and `parity` of `bundle.json`.
+
+    Args:
+        calibration, check: as of `write_bundle`.
+
+    Raises:
+        TrainingError: if ONNX and Keras do not agree within 1e-3.
+    """
+    write_onnx(model, folder / "model.onnx")
+    with tempfile.TemporaryDirectory() as scratch:
+        write_onnx(model, Path(scratch) / "model.onnx", for_integers=True)
+        write_int8(Path(scratch) / "model.onnx", folder / "model-int8.onnx", calibration, keep_float(task))
+    expected = np.concatenate([np.asarray(model(image[np.newaxis].astype(np.float32))["probability"]) for image in check])
+    parity = {
+        name: float(np.abs(run_onnx(folder / file, check)["probability"] - expected).max())
+        for name, file in (("float32", "model.onnx"), ("int8", "model-int8.onnx"))
+    }
+    if parity["float32"] > PARITY:
+        raise TrainingError(f"ONNX and Keras differ by {parity['float32']:.2g} on the same slices.", "Please report this; the model was not written.")
+    weights = {
+        engine: {
+            precision: {role: {"file": name, "sha256": hash_file(folder / name)} for role, name in roles.items()}
+            for precision, roles in by_precision.items()
+        }
+        for engine, by_precision in FILES.items()
+    }
+    return {"weights": weights, "parity": parity}
 
 
 def licence_of(config: TrainConfig) -> str:
@@ -222,8 +283,8 @@ def licence_of(config: TrainConfig) -> str:
 def keep_float(task: str) -> tuple[str, ...]:
     """Parts of node names that int8 would hurt: the heads, and the first layers, whose input is the picture itself."""
     if task == "classify":
-        return ("dense", "probability", "conv1_conv")
-    return ("probability", "stage1_1", "up1")
+        return ("dense", "probability", "imagenet_range")
+    return ("probability", "stage1_1")
 
 
 def write_document(folder: Path, document: dict) -> None:

@@ -21,10 +21,11 @@ from ..imaging.volume import Volume
 from ..inference import registry
 from ..inference.analyse import decision_of
 from ..inference.bundle import TASKS, ModelBundle, choose_bundle, find_bundles, hash_file, read_bundle
+from ..inference.keras_engine import load_network
 from ..inference.load import load_models
 from ..inference.registry import Pair
 from . import calibrate, data, known
-from .bundling import write_bundle, write_document
+from .bundling import write_bundle, write_document, write_engines
 from .compare import compare
 from .evaluate import Judged, judge, summarise
 from .robustness import robustness
@@ -44,12 +45,8 @@ def make_bundle(run: Run, folder: Path) -> Path:
     """Writes `<task>-<version>` with all weights into a folder; returns it."""
     config = run.config()
     split = json.loads((run.folder / "split.json").read_text())
-    cases = [case for case in data.index(Path(config.data), excluded(config)) if case.patient in split["train"]]
-    slices = data.load(cases, config.phases[-1].size)
-    rng = np.random.default_rng(config.seed)
-    # As many slices with tumour as without: the quantiser must see the values of both.
-    tumour, empty = np.flatnonzero(slices.labels), np.flatnonzero(~slices.labels)
-    chosen = np.concatenate([rng.choice(side, min(len(side), CALIBRATION_SLICES // 2), replace=False) for side in (tumour, empty)])
+    slices = taught(Path(config.data), split["train"], config.phases[-1].size)
+    chosen, check = for_quantiser(slices.labels, config.seed)
     with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
         best = json.loads(str(stored["state"]))
     target = folder / f"{config.task}-{config.version}"
@@ -62,9 +59,50 @@ def make_bundle(run: Run, folder: Path) -> Path:
             "slices_with_tumour": int(slices.labels.sum()),
         },
     }
-    check = chosen[:: max(1, len(chosen) // CHECK_SLICES)]
     write_bundle(run, target, slices.images[chosen], slices.images[check], {"validation_while_training": best["logs"]}, about)
     return target
+
+
+def rewrite_bundle(bundle: ModelBundle, data_folder: Path, folder: Path) -> Path:
+    """The same network in a folder, its ONNX files written anew from the Keras weights: when the way of writing them has improved.
+
+    Args:
+        data_folder: holds the scans that it learned from, on which 8-bit weights are calibrated.
+
+    Raises:
+        BundleError: if the bundle is damaged.
+        TrainingError: if its scans are not there, or the engines do not agree.
+    """
+    target = folder / bundle.folder.name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    roles = bundle.weights["keras"]["float32"]
+    kept = [roles["architecture"], roles["weights"], *bundle.details.get("files", {}).values()]
+    architecture, weights, *_ = (Path(shutil.copy(bundle.path(entry), target)) for entry in kept)
+    slices = taught(data_folder, bundle.details["split"]["train"], bundle.size)
+    chosen, check = for_quantiser(slices.labels, bundle.details["config"]["seed"])
+    model = load_network(architecture, weights)
+    written = write_engines(model, bundle.task, target, slices.images[chosen], slices.images[check])
+    write_document(target, bundle.details | written)
+    return target
+
+
+def taught(data_folder: Path, patients: Sequence[str], size: int) -> data.Slices:
+    """The slices that a network learned from, at its input's size.
+
+    Raises:
+        TrainingError: if none of them is there.
+    """
+    return data.load([case for case in data.index(data_folder) if case.patient in patients], size)
+
+
+def for_quantiser(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of slices (labels (N,) bool) to calibrate 8-bit weights on, as many with tumour as without, since the quantiser must see the
+    values of both; and some of them, on which the engines must agree."""
+    rng = np.random.default_rng(seed)
+    sides = (np.flatnonzero(labels), np.flatnonzero(~labels))
+    chosen = np.concatenate([rng.choice(side, min(len(side), CALIBRATION_SLICES // 2), replace=False) for side in sides])
+    return chosen, chosen[:: max(1, len(chosen) // CHECK_SLICES)]
 
 
 def finish_run(run: Run, say: Callable[[str], None] = lambda text: None, progress: Callable[[int, int, str], None] = lambda *_: None) -> Pair:

@@ -15,6 +15,7 @@ IMAGENET_MEAN_RGB = (123.68, 116.779, 103.939)
 """Channel means (0..255) that Keras' ImageNet weights of ResNet50 were trained with."""
 
 AUXILIARY_STAGES = ("conv3_block4_out", "conv4_block6_out", "conv5_block3_out")
+RESUNET = "resunet"
 RESUNET_WIDTHS = (16, 32, 64, 128, 256)
 
 
@@ -77,7 +78,7 @@ def resunet(input_shape: tuple[int, int, int] = (256, 256, 3)) -> keras.Model:
         x = layers.Concatenate(name=f"up{stage}_skip")([x, skips[stage - 1]])
         x = _res_block(x, RESUNET_WIDTHS[stage - 1], f"up{stage}")
     outputs = {"probability": layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="probability")(x)}
-    return keras.Model(image, outputs, name="resunet")
+    return keras.Model(image, outputs, name=RESUNET)
 
 
 def _res_block(x: object, width: int, name: str) -> object:

@@ -17,7 +17,8 @@ from typing import Any
 
 from .. import paths
 from ..inference import selftest
-from .finish import calibrate_pair, install, make_bundle, robustness_of, score_pair, write_details
+from ..inference.bundle import read_bundle
+from .finish import calibrate_pair, install, make_bundle, rewrite_bundle, robustness_of, score_pair, write_details
 from .run import Phase, Run, TrainConfig, write_atomic
 from .trainer import train
 
@@ -54,8 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, help="where the bundles go")
     parser.add_argument("--imagenet", default="", help="ResNet50's ImageNet weights without top (.weights.h5)")
     parser.add_argument("--precision", default="float32", choices=("float32", "mixed_bfloat16"), help="of training")
-    parser.add_argument("--classify", type=Path, help="take this finished run instead of training")
-    parser.add_argument("--segment", type=Path, help="take this finished run instead of training")
+    parser.add_argument("--classify", type=Path, help="take this finished run, or this bundle, instead of training")
+    parser.add_argument("--segment", type=Path, help="take this finished run, or this bundle, instead of training")
     args = parser.parse_args(argv)
 
     def say(text: str) -> None:
@@ -81,7 +82,8 @@ def reproduce(
             if not run.complete():
                 train(run, lambda logs: say(str(logs)))
         folder = folder or runs / f"{task}-{len(configs) - 1}"
-        say(f"Writing {make_bundle(Run(folder), staging).name}")
+        written = rewrite_bundle(read_bundle(folder), data, staging) if (folder / "bundle.json").is_file() else make_bundle(Run(folder), staging)
+        say(f"Wrote {written.name}")
     calibrate_pair(staging, data, split_of(staging), say)
     judge_pair(staging, data, say)
     for folder in install(staging, models):

@@ -42,8 +42,9 @@ class Menus(QObject):
     @Slot()
     def refresh(self) -> None:
         """Asks every command whether it can be done, and is on."""
+        asking = self._stage.asking
         for action, command in self._commands.items():
-            action.setEnabled(bool(command.enabled()) and not (self._stage.asking and has_plain_key(action)))
+            action.setEnabled(bool(command.enabled()) and not (asking and has_plain_key(action)))
             if command.checked is not None:
                 action.setChecked(bool(command.checked()))
 

@@ -25,6 +25,7 @@ class ScanPanel(QWidget):
         super().__init__(parent)
         self._session = session
         self._hovered: tuple[int, int] | None = None
+        self._largest = 0
         self.view = SliceView(self)
         self.legend = Legend()
         self.view.add_hand(self.legend)
@@ -228,21 +229,27 @@ class ScanPanel(QWidget):
         return (place, words) if place else (words,)
 
     @Slot(object)
-    def _on_mask(self, z: object) -> None:
-        self._fill_strip()
+    def _on_mask(self, z: int | None) -> None:
+        bars = self.strip.bars
+        if z is None or len(bars) != len(self._session.areas) or self._largest != self._largest_area():
+            self._fill_strip()
+        else:
+            self.strip.set_bars((*bars[:z], self._bar(z), *bars[z + 1 :]))
+
+    def _largest_area(self) -> int:
+        return max((area for area in self._session.areas if area), default=0)
 
     def _fill_strip(self) -> None:
-        session, volume = self._session, self._session.volume
-        if volume is None:
-            self.strip.set_bars(())
-            return
-        largest = max((a for a in session.areas if a), default=0)
-        bars = []
-        for z, (prediction, area) in enumerate(zip(session.predictions, session.areas, strict=True)):
-            words = measures.slice_words(volume, z, prediction, area)
-            if prediction is None:
-                bars.append(Bar(words=words))
-            else:
-                share = area / largest if area is not None and largest else None
-                bars.append(Bar(prediction.p_tumour, prediction.tumour, share, prediction.provisional, words, bool(prediction.only_seen_by)))
-        self.strip.set_bars(tuple(bars))
+        self._largest = self._largest_area()
+        count = len(self._session.areas) if self._session.volume is not None else 0
+        self.strip.set_bars(tuple(self._bar(z) for z in range(count)))
+
+    def _bar(self, z: int) -> Bar:
+        """What the strip shows of a slice."""
+        volume, prediction, area = self._session.volume, self._session.predictions[z], self._session.areas[z]
+        assert volume is not None
+        words = measures.slice_words(volume, z, prediction, area)
+        if prediction is None:
+            return Bar(words=words)
+        share = area / self._largest if area is not None and self._largest else None
+        return Bar(prediction.p_tumour, prediction.tumour, share, prediction.provisional, words, bool(prediction.only_seen_by))

@@ -294,8 +294,8 @@ class Session(Look):
 
     def _area(self, z: int) -> int | None:
         """Pixels of a slice's mask, or None where that is not known."""
-        found = self.found(z)
-        return None if found is None else int(np.count_nonzero(found))
+        prediction = self.predictions[z]
+        return None if prediction is None else prediction.area_px(self.style.threshold)
 
     @Slot(object)
     def _on_prediction(self, prediction: Prediction | None) -> None:

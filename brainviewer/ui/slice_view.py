@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from . import palette
@@ -17,6 +18,20 @@ ZOOM_STEP = 1.2
 MOST_ZOOM = 40.0
 LETTERS = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "H", "F"), "sagittal": ("A", "P", "H", "F")}
 """What lies at the left, right, top and bottom of the displayed volume's planes (see the interface: displayed volume)."""
+
+
+class _Picture(pg.ImageItem):
+    """An image of (Y, X, 3) uint8 RGB, given to Qt in the form that it enlarges fastest: pyqtgraph's own three bytes a pixel take twice as long."""
+
+    _pixels = np.empty((0, 0, 4), np.uint8)
+
+    def render(self) -> None:
+        rows, columns = self.image.shape[:2]
+        if self._pixels.shape[:2] != (rows, columns):
+            self._pixels = np.empty((rows, columns, 4), np.uint8)
+        cv2.cvtColor(self.image, cv2.COLOR_RGB2BGRA, dst=self._pixels)
+        self.qimage = QImage(self._pixels.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)
+        self._renderRequired = self._unrenderable = False
 
 
 class SliceView(pg.GraphicsView):
@@ -42,7 +57,7 @@ class SliceView(pg.GraphicsView):
         self._box = pg.ViewBox(enableMouse=False, enableMenu=False, invertY=True, defaultPadding=0)
         self._box.setAspectLocked(True)
         self.setCentralItem(self._box)
-        self._item = pg.ImageItem(axisOrder="row-major")
+        self._item = _Picture(axisOrder="row-major")
         self._box.addItem(self._item)
         self._shape = (1, 1)
         self._pixel_mm: tuple[float, float] | None = None

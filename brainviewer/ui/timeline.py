@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF, QWheelEvent
+from PySide6.QtGui import QColor, QHelpEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from . import palette
@@ -14,6 +15,27 @@ GRID_PX = palette.GRID_PX
 WIDEST_BAR_PX = 5 * GRID_PX
 EDGE_PX = 8
 """Left and right of the first and last bar: half the handle of the slider below, so that handle and bar stand in line."""
+
+
+LEAST_PX = 2.0
+"""Of a bar that says something."""
+DOT_PX = 1.5
+"""Half a side of the dot that stands for what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """From `start` to `end`, in pixels from the top."""
+
+    start: float
+    end: float
+
+    @property
+    def length(self) -> float:
+        return self.end - self.start
+
+
+UP, DOWN = _Band(5, 47), _Band(49, 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,7 @@ class DetectionStrip(QWidget):
         self.setFixedHeight(9 * GRID_PX)
         self.setMouseTracking(True)
         self._bars: tuple[Bar, ...] = ()
+        self._layer: QImage | None = None
         self._current = 0
         self._hovered: int | None = None
         self._colour = QColor(213, 94, 0)
@@ -67,6 +90,7 @@ class DetectionStrip(QWidget):
         return self._bars
 
     def set_bars(self, bars: tuple[Bar, ...]) -> None:
+        self._layer = None
         self._bars = bars
         self.update()
 
@@ -75,7 +99,7 @@ class DetectionStrip(QWidget):
         self.update()
 
     def set_colour(self, rgb: tuple[int, int, int]) -> None:
-        self._colour = QColor(*rgb)
+        self._colour, self._layer = QColor(*rgb), None
         self.update()
 
     def set_decision(self, threshold: float | None) -> None:
@@ -110,20 +134,61 @@ class DetectionStrip(QWidget):
         painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Base))
         if not self._bars:
             return
-        up, down = QRectF(EDGE_PX, 5, self.width() - 2 * EDGE_PX, 42), QRectF(EDGE_PX, 49, self.width() - 2 * EDGE_PX, 13)
+        left, right = EDGE_PX, self.width() - EDGE_PX
         self._draw_places(painter)
-        line = self.palette().color(QPalette.ColorRole.Mid)
-        painter.fillRect(QRectF(up.left(), 47.5, up.width(), 1), line)
+        painter.fillRect(QRectF(left, UP.end + 0.5, right - left, 1), self.palette().color(QPalette.ColorRole.Mid))
         if self._decision is not None:
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.PlaceholderText), 1, Qt.PenStyle.DotLine))
-            y = round(up.bottom() - self._decision * up.height()) + 0.5
-            painter.drawLine(QPointF(up.left(), y), QPointF(up.right(), y))
-        painter.setPen(Qt.PenStyle.NoPen)
-        pitch = self._pitch()
-        width = min(max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0), WIDEST_BAR_PX)
-        for z, bar in enumerate(self._bars):
-            self._draw_bar(painter, bar, EDGE_PX + z * pitch + (pitch - width) / 2, width, up, down)
+            y = round(UP.end - self._decision * UP.length) + 0.5
+            painter.drawLine(QPointF(left, y), QPointF(right, y))
+        if self._layer is None or self._layer.devicePixelRatioF() != self.devicePixelRatioF():
+            self._layer = self._drawn_bars()
+        painter.drawImage(0, 0, self._layer)
         self._draw_doubts(painter)
+
+    def _drawn_bars(self) -> QImage:
+        """The bars alone, kept until they change. Hundreds of rectangles drawn one by one would cost more than a frame's time.
+
+        Where several slices share a column of pixels, one with a tumour is shown, and of those the most probable.
+        """
+        scale, pitch = self.devicePixelRatioF(), self._pitch()
+        width_px, height_px = round(self.width() * scale), round(self.height() * scale)
+        p = np.array([-1.0 if bar.p_tumour is None else bar.p_tumour for bar in self._bars])
+        tumour = np.array([bar.tumour for bar in self._bars])
+        area = np.array([bar.area or 0.0 if bar.tumour else 0.0 for bar in self._bars])
+        striped = np.array([bar.provisional for bar in self._bars])[:, np.newaxis]
+        # Each bar from top to bottom, as ARGB.
+        y = (np.arange(height_px) + 0.5) / scale
+        quiet = self.palette().color(QPalette.ColorRole.PlaceholderText).rgb() & 0xFFFFFF
+        rgb = np.where(tumour, self._colour.rgb() & 0xFFFFFF, quiet).astype(np.uint32)[:, np.newaxis]
+        pixels = np.zeros((len(p), height_px), np.uint32)
+        pixels[(p < 0)[:, np.newaxis] & (abs(y - UP.end) < DOT_PX)] = quiet | 120 << 24
+        for part, length, strength in ((UP, np.where(p < 0, 0.0, np.maximum(p * UP.length, LEAST_PX)), 255), (DOWN, area * DOWN.length, 170)):
+            far = np.where(length > 0, np.maximum(length, LEAST_PX), 0.0)[:, np.newaxis]
+            start, end = (part.end - far, part.end + 0 * far) if part is UP else (part.start + 0 * far, part.start + far)
+            line = (y - (end - 2)) % 4 < 1
+            alpha = np.where(striped & ~line, 90, strength).astype(np.uint32)
+            inside = (y >= start) & (y < end)
+            pixels[inside] = (rgb | alpha << 24)[inside]
+        # Which of them each column of pixels shows.
+        width = min(max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0), WIDEST_BAR_PX)
+        shown = np.full(width_px, -1)
+        x = (np.arange(width_px) + 0.5) / scale - EDGE_PX
+        nearest = np.floor(x / pitch).astype(int)
+        within = (nearest >= 0) & (nearest < len(p))
+        aside = abs(x - (nearest + 0.5) * pitch)
+        shown[within & (aside < width / 2)] = nearest[within & (aside < width / 2)]
+        if pitch * scale < 1:
+            order = np.lexsort((p, tumour))
+            columns = ((EDGE_PX + (order + 0.5) * pitch) * scale).astype(int)
+            shown[np.clip(columns, 0, width_px - 1)] = order  # of equal columns the last one stays
+        dots = within & (p[np.clip(nearest, 0, len(p) - 1)] < 0) & (aside > DOT_PX)
+        shown[dots] = -1
+        layer = np.zeros((height_px, width_px), np.uint32)
+        layer[:, shown >= 0] = pixels[shown[shown >= 0]].T
+        image = QImage(layer.data, width_px, height_px, 4 * width_px, QImage.Format.Format_ARGB32).copy()
+        image.setDevicePixelRatio(scale)
+        return image
 
     def _draw_places(self, painter: QPainter) -> None:
         """Where one is, and where the pointer is."""
@@ -140,23 +205,6 @@ class DetectionStrip(QWidget):
         painter.fillRect(QRectF(x - column / 2, 0, column, self.height()), tint)
         painter.fillRect(QRectF(x - column / 2, 0, column, 3), accent)
 
-    def _draw_bar(self, painter: QPainter, bar: Bar, x: float, width: float, up: QRectF, down: QRectF) -> None:
-        quiet = self.palette().color(QPalette.ColorRole.PlaceholderText)
-        if bar.p_tumour is None:
-            dot = min(width, 3.0)
-            faint = QColor(quiet)
-            faint.setAlpha(120)
-            painter.fillRect(QRectF(x + (width - dot) / 2, 44, dot, 2), faint)
-            return
-        colour = QColor(self._colour if bar.tumour else quiet)
-        height = max(bar.p_tumour * up.height(), 2.0)
-        self._fill(painter, QRectF(x, up.bottom() - height, width, height), colour, striped=bar.provisional)
-        if bar.tumour and bar.area:
-            depth = max(bar.area * down.height(), 2.0)
-            shade = QColor(colour)
-            shade.setAlpha(170)
-            self._fill(painter, QRectF(x, down.top(), width, depth), shade, striped=bar.provisional)
-
     def _draw_doubts(self, painter: QPainter) -> None:
         """Diamonds under the bars, in the colour of text: bars of any colour leave them readable."""
         painter.save()
@@ -168,17 +216,14 @@ class DetectionStrip(QWidget):
                 painter.drawPolygon(QPolygonF([QPointF(x, y - r), QPointF(x + r, y), QPointF(x, y + r), QPointF(x - r, y)]))
         painter.restore()
 
-    def _fill(self, painter: QPainter, where: QRectF, colour: QColor, *, striped: bool) -> None:
-        if not striped:
-            painter.fillRect(where, colour)
-            return
-        faint = QColor(colour)
-        faint.setAlpha(90)
-        painter.fillRect(where, faint)
-        y = where.bottom() - 2
-        while y >= where.top():
-            painter.fillRect(QRectF(where.left(), y, where.width(), 1), colour)
-            y -= 4
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.PaletteChange:
+            self._layer = None
+        super().changeEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._layer = None
+        super().resizeEvent(event)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):

@@ -1,17 +1,21 @@
 """What becomes of trained weights on their way into a bundle."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
+onnx = pytest.importorskip("onnx")
 
-from brainviewer import paths
-from brainviewer.inference.bundle import choose_bundle
-from brainviewer.training import bundling, trainer
-from brainviewer.training.bundling import NO_LICENCE, licence_of
-from brainviewer.training.run import Phase, Run, TrainConfig
+from onnx import helper, numpy_helper  # noqa: E402 - as all below: what trains decides whether this can be imported
+
+from brainviewer import paths  # noqa: E402
+from brainviewer.inference.bundle import choose_bundle, read_bundle  # noqa: E402
+from brainviewer.training import bundling, finish, networks, trainer  # noqa: E402
+from brainviewer.training.bundling import NO_LICENCE, licence_of  # noqa: E402
+from brainviewer.training.run import Phase, Run, TrainConfig  # noqa: E402
 
 pytestmark = pytest.mark.engine
 
@@ -44,3 +48,53 @@ def test_the_licence_comes_from_the_data_and_from_where_the_training_started(tmp
     first = Run(tmp_path / "first")
     first.create(TrainConfig("segment", "data", start=ours))
     assert licence_of(TrainConfig("segment", "data", licence="CC0", start=str(first.folder))) == "CC0 and CC BY-NC-SA 4.0"
+
+
+def test_the_classifier_as_onnx_neither_pads_nor_adds_by_the_pixel(tmp_path: Path) -> None:
+    model = networks.resnet50_classifier((64, 64, 3))
+    model = keras.Model(model.input, {"probability": model.output["probability"], "features": model.get_layer("features").output})
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if variable.path.endswith(("beta", "moving_mean")):
+            variable.assign(np.asarray(variable.value) + rng.normal(0, 0.1, variable.shape))
+        elif bundling.is_kernel(variable.path, np.asarray(variable.value)):
+            variable.assign(np.asarray(variable.value).astype(np.float16).astype(np.float32))
+    images = rng.random((2, 64, 64, 3), np.float32)
+    bundling.write_onnx(model, tmp_path / "model.onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert "Pad" not in kinds
+    assert kinds.count("Expand") == 1
+    answer, expected = bundling.run_onnx(tmp_path / "model.onnx", images), model(images)
+    for name in ("probability", "features"):
+        wanted = np.asarray(expected[name])
+        assert answer[name] == pytest.approx(wanted, abs=1e-4 * float(np.abs(wanted).max()))
+
+
+def test_only_a_pad_of_zeros_behind_a_relu_goes_into_the_pooling() -> None:
+    def pads(*nodes: onnx.NodeProto, value: float = 0.0) -> list[str]:
+        amounts = numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "amounts")
+        fill = numpy_helper.from_array(np.array(value, np.float32), "fill")
+        pooled = helper.make_node("MaxPool", ["padded"], ["y"], kernel_shape=[3, 3], strides=[2, 2])
+        graph = helper.make_graph([*nodes, helper.make_node("Pad", ["x", "amounts", "fill"], ["padded"]), pooled], "g", [], [], [amounts, fill])
+        bundling.pad_in_pooling(graph)
+        return [node.op_type for node in graph.node]
+
+    assert pads(helper.make_node("Relu", ["image"], ["x"])) == ["Relu", "MaxPool"]
+    assert pads(helper.make_node("Relu", ["image"], ["x"]), value=-1.0) == ["Relu", "Pad", "MaxPool"]
+    assert pads(helper.make_node("Tanh", ["image"], ["x"])) == ["Tanh", "Pad", "MaxPool"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_bundle_is_written_anew_from_its_own_weights(tmp_path: Path, make_patients: Callable[..., Path]) -> None:
+    data = make_patients(tmp_path / "data", 4, 4, range(2, 4))
+    run = Run(tmp_path / "run")
+    run.create(TrainConfig(task="segment", data=str(data), phases=(Phase(32, 1),), batch=4, validation=0.25))
+    trainer.train(run)
+    old = read_bundle(finish.make_bundle(run, tmp_path / "old"))
+    (old.folder / "model.onnx").write_bytes(b"written by an earlier version")
+    new = read_bundle(finish.rewrite_bundle(old, data, tmp_path / "new"))
+    new.path(new.weights["onnx"]["float32"]["model"])  # has the hash that it should have
+    assert new.weights["keras"] == old.weights["keras"]
+    assert new.details["parity"]["float32"] < 1e-4
+    assert new.details["split"] == old.details["split"]
+    assert not (new.folder / "card.md").exists()

@@ -279,6 +279,40 @@ def test_strip_states_look_different(qtbot: Any) -> None:
     assert len(pictures) == len(states)
 
 
+def colours_of(strip: DetectionStrip) -> list[set[str]]:
+    """Of each column of pixels the colours that occur in it."""
+    image = strip.grab().toImage()
+    return [{image.pixelColor(x, y).name() for y in range(image.height())} for x in range(image.width())]
+
+
+def test_strip_follows_what_changes(qtbot: Any) -> None:
+    strip = DetectionStrip()
+    qtbot.addWidget(strip)
+    strip.resize(216, strip.height())
+    bars = tuple(Bar(0.2) for _ in range(10))
+    strip.set_bars(bars)
+    assert not any("#d55e00" in column for column in colours_of(strip))
+    strip.set_bars((*bars[:3], Bar(0.9, True, 1.0), *bars[4:]))
+    found = [x for x, column in enumerate(colours_of(strip)) if "#d55e00" in column]
+    assert found == list(range(70, 87))  # the fourth of ten places of 20 px, less the gap, behind an edge of 8
+    strip.set_colour((0, 114, 178))
+    assert [x for x, column in enumerate(colours_of(strip)) if "#0072b2" in column] == found
+    strip.resize(116, strip.height())
+    assert [x for x, column in enumerate(colours_of(strip)) if "#0072b2" in column] == list(range(39, 47))
+
+
+def test_strip_of_more_slices_than_pixels_hides_no_tumour(qtbot: Any) -> None:
+    strip = DetectionStrip()
+    qtbot.addWidget(strip)
+    strip.resize(216, strip.height())
+    bars = [Bar(0.3) for _ in range(2000)]
+    bars[777] = Bar(0.6, True, 0.1)
+    strip.set_bars(tuple(bars))
+    found = [x for x, column in enumerate(colours_of(strip)) if "#d55e00" in column]
+    assert found == [8 + 777 // 10]
+    assert strip.slice_at(found[0]) in range(770, 780)
+
+
 def test_slider_and_arrow_buttons(qtbot: Any, opened: Program) -> None:
     slider, session = opened.window.findChild(QSlider, "sliceSlider"), opened.session
     assert (slider.minimum(), slider.maximum(), slider.value()) == (0, SLICES - 1, session.z)
