@@ -19,8 +19,8 @@ EDGE_PX = 8
 
 LEAST_PX = 2.0
 """Of a bar that says something."""
-DOT_PX = 1.5
-"""Half a side of the dot that stands for what is not known."""
+DOT_PX = 3.0
+"""Width of the dot that stands for what is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,15 @@ class DetectionStrip(QWidget):
         quiet = self.palette().color(QPalette.ColorRole.PlaceholderText).rgb() & 0xFFFFFF
         rgb = np.where(tumour, self._colour.rgb() & 0xFFFFFF, quiet).astype(np.uint32)[:, np.newaxis]
         pixels = np.zeros((len(p), height_px), np.uint32)
-        pixels[(p < 0)[:, np.newaxis] & (abs(y - UP.end) < DOT_PX)] = quiet | 120 << 24
-        for part, length, strength in ((UP, np.where(p < 0, 0.0, np.maximum(p * UP.length, LEAST_PX)), 255), (DOWN, area * DOWN.length, 170)):
-            far = np.where(length > 0, np.maximum(length, LEAST_PX), 0.0)[:, np.newaxis]
-            start, end = (part.end - far, part.end + 0 * far) if part is UP else (part.start + 0 * far, part.start + far)
-            line = (y - (end - 2)) % 4 < 1
+        pixels[(p < 0)[:, np.newaxis] & (y >= UP.end - 3) & (y < UP.end - 1)] = quiet | 120 << 24
+        up = np.where(p < 0, 0.0, np.maximum(p * UP.length, LEAST_PX))
+        down = np.where(area > 0, np.maximum(area * DOWN.length, LEAST_PX), 0.0)
+        for top, length, strength in ((UP.end - up, up, 255), (np.full_like(down, DOWN.start), down, 170)):
+            from_top = y - top[:, np.newaxis]
+            from_end = length[:, np.newaxis] - from_top
+            line = (2 - from_end) % 4 < 1  # of the stripes
             alpha = np.where(striped & ~line, 90, strength).astype(np.uint32)
-            inside = (y >= start) & (y < end)
+            inside = (from_top >= 0) & (from_end > 0)
             pixels[inside] = (rgb | alpha << 24)[inside]
         # Which of them each column of pixels shows.
         width = min(max(pitch - max(1.0, min(pitch * 0.25, 3.0)), 1.0), WIDEST_BAR_PX)
@@ -176,14 +178,15 @@ class DetectionStrip(QWidget):
         x = (np.arange(width_px) + 0.5) / scale - EDGE_PX
         nearest = np.floor(x / pitch).astype(int)
         within = (nearest >= 0) & (nearest < len(p))
-        aside = abs(x - (nearest + 0.5) * pitch)
-        shown[within & (aside < width / 2)] = nearest[within & (aside < width / 2)]
+        aside = x - (nearest + 0.5) * pitch
+        unknown = within & (p[np.clip(nearest, 0, len(p) - 1)] < 0)
+        half = np.where(unknown, min(width, DOT_PX) / 2, width / 2)
+        filled = within & (aside >= -half) & (aside < half)
+        shown[filled] = nearest[filled]
         if pitch * scale < 1:
             order = np.lexsort((p, tumour))
             columns = ((EDGE_PX + (order + 0.5) * pitch) * scale).astype(int)
             shown[np.clip(columns, 0, width_px - 1)] = order  # of equal columns the last one stays
-        dots = within & (p[np.clip(nearest, 0, len(p) - 1)] < 0) & (aside > DOT_PX)
-        shown[dots] = -1
         layer = np.zeros((height_px, width_px), np.uint32)
         layer[:, shown >= 0] = pixels[shown[shown >= 0]].T
         image = QImage(layer.data, width_px, height_px, 4 * width_px, QImage.Format.Format_ARGB32).copy()

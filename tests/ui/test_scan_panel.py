@@ -294,7 +294,7 @@ def test_strip_follows_what_changes(qtbot: Any) -> None:
     assert not any("#d55e00" in column for column in colours_of(strip))
     strip.set_bars((*bars[:3], Bar(0.9, True, 1.0), *bars[4:]))
     found = [x for x, column in enumerate(colours_of(strip)) if "#d55e00" in column]
-    assert found == list(range(70, 87))  # the fourth of ten places of 20 px, less the gap, behind an edge of 8
+    assert found == list(range(69, 86))  # the fourth of ten places of 20 px, less the gap, behind an edge of 8
     strip.set_colour((0, 114, 178))
     assert [x for x, column in enumerate(colours_of(strip)) if "#0072b2" in column] == found
     strip.resize(116, strip.height())
