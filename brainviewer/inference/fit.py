@@ -9,6 +9,8 @@ know (a T1 alone, sequences in each other's place, inverted): those lie no farth
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ..imaging.prediction import AMBER_FIT
@@ -43,10 +45,17 @@ def fit_of(bundle: ModelBundle, features: dict[int, np.ndarray]) -> float | None
         return None
     entry = bundle.details["files"]["fit"]
     rows = np.stack([features[z] for z in sorted(features)])
-    with np.load(bundle.path(Weights(**entry)), allow_pickle=False) as arrays:
-        values = distances(rows, arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
-        kind = likeness(rows, arrays["weights"], float(arrays["bias"])) if "weights" in arrays.files else 1.0
+    arrays = _arrays(str(bundle.path(Weights(**entry))), entry["sha256"])
+    values = distances(rows, arrays["mean"], arrays["axes"], arrays["scale"], float(arrays["rest"]))
+    kind = likeness(rows, arrays["weights"], float(arrays["bias"])) if "weights" in arrays else 1.0
     return min(kind, score(scan_distance(values), stored["known"], stored["foreign"]))
+
+
+@lru_cache(maxsize=4)
+def _arrays(path: str, sha256: str) -> dict[str, np.ndarray]:
+    """What a bundle keeps of the scans that it knows."""
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def likeness(features: np.ndarray, weights: np.ndarray, bias: float) -> float:

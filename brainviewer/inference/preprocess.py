@@ -72,8 +72,11 @@ class _Counted:
 
     @classmethod
     def of(cls, values: np.ndarray) -> _Counted:
-        least = int(values.min())
-        counts = np.bincount((values.astype(np.int32) - least) if least else values)
+        if values.dtype == np.uint8:
+            least, counts = 0, cv2.calcHist([values], [0], None, [256], [0, 256]).reshape(-1).astype(np.int64)
+        else:
+            least = int(values.min())
+            counts = np.bincount((values.astype(np.int32) - least) if least else values)
         present = np.flatnonzero(counts)
         return cls((present + least).astype(np.float64), counts[present])
 

@@ -11,8 +11,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from .. import paths
+from ..inference.postprocess import logit, neighbours_mean
 from . import data
 from .evaluate import auc_of
 from .reproduce import ABOUT, made_imagenet, unpacked
@@ -33,10 +35,10 @@ def recipe(folder: Path, imagenet: str, precision: str) -> TrainConfig:
         split="slice_leaky",
         start="imagenet",
         imagenet=imagenet,
-        phases=(Phase(128, 9), Phase(192, 3)),
-        batch=32,
-        learning_rate=3e-4,
-        strength=0.5,
+        phases=(Phase(128, 8), Phase(192, 3)),
+        batch=16,
+        learning_rate=2.5e-4,
+        strength=0.4,
         substitution=0.1,
         precision=precision,
         patience=20,
@@ -44,7 +46,8 @@ def recipe(folder: Path, imagenet: str, precision: str) -> TrainConfig:
 
 
 def judge(run: Run, size: int | None = None) -> dict:
-    """Figures of a run's best epoch on the test part of its split, by the mean of the slice and its mirror image.
+    """Figures of a run's best epoch on the test part of its split, by the mean of the slice and its mirror image: of the slice `alone`, and of the
+    decision that hears the neighbours too, as the program's does (without the area of a mask: no segmenter was trained on this split).
 
     Args:
         size: of the input; that of the last phase by default.
@@ -52,15 +55,31 @@ def judge(run: Run, size: int | None = None) -> dict:
     config = run.config()
     size = size or config.phases[-1].size
     slices = data.load(data.index(Path(config.data), excluded(config)), size)
-    _, _, test = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
+    _, validation, test = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
     model = build(config, size)
     with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
         for variable in model.weights:  # without the states of dropout, whose names count the networks made in a process
             variable.assign(stored[variable.path])
         best = json.loads(str(stored["state"]))
-    images = slices.images[test]
-    p = (predict(model, images)[:, 1] + predict(model, images[:, :, ::-1])[:, 1]) / 2
-    return figures(slices.labels[test], p) | {"split": config.split, "best_epoch": best["epoch"], "size": size}
+    near = around(np.concatenate([validation, test]), slices.cases)
+    p = np.zeros(len(slices.images))
+    p[near] = (predict(model, slices.images[near])[:, 1] + predict(model, slices.images[near][:, :, ::-1])[:, 1]) / 2
+    rows = np.zeros((len(p), 2))
+    for case in np.unique(slices.cases):
+        own = logit(p[slices.cases == case])
+        rows[slices.cases == case] = np.stack([own, neighbours_mean(own)], axis=1)
+    decision = LogisticRegression(max_iter=1000).fit(rows[validation], slices.labels[validation])
+    found = figures(slices.labels[test], decision.predict_proba(rows[test])[:, 1])
+    alone = figures(slices.labels[test], p[test])
+    return found | {"alone": alone, "split": config.split, "best_epoch": best["epoch"], "size": size}
+
+
+def around(positions: np.ndarray, cases: np.ndarray) -> np.ndarray:
+    """Sorted positions of slices and of their neighbours in the same case: cases (N,) of all slices, each case's slices in a row."""
+    near = np.unique(np.concatenate([positions + step for step in (-1, 0, 1)]))
+    near = near[(near >= 0) & (near < len(cases))]
+    held = {(int(n), int(cases[n])) for n in positions}
+    return np.array([n for n in near if any((n + step, cases[n]) in held for step in (-1, 0, 1))])
 
 
 def figures(labels: np.ndarray, p: np.ndarray) -> dict:

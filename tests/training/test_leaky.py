@@ -31,6 +31,13 @@ def test_a_run_is_trained_and_judged_on_slices_that_it_was_not_given(
     assert document["split"] == "slice_leaky"
     assert 0 <= document["accuracy"] <= 1
     assert document["size"] == 32
+    assert document["alone"]["slices"] == document["slices"]
+
+
+def test_neighbours_are_of_the_same_patient() -> None:
+    cases = np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    assert leaky.around(np.array([2, 5]), cases).tolist() == [1, 2, 4, 5, 6]
+    assert leaky.around(np.array([0, 7]), cases).tolist() == [0, 1, 7]
 
 
 def test_figures_of_perfect_and_of_reversed_answers() -> None:
