@@ -20,7 +20,7 @@ from ..formats import open_volume, scan
 from ..imaging.volume import Volume
 from ..inference import registry
 from ..inference.analyse import decision_of
-from ..inference.bundle import TASKS, ModelBundle, choose_bundle, find_bundles, hash_file, read_bundle
+from ..inference.bundle import TASKS, ModelBundle, Weights, choose_bundle, find_bundles, hash_file, read_bundle
 from ..inference.keras_engine import load_network
 from ..inference.load import load_models
 from ..inference.registry import Pair
@@ -77,7 +77,7 @@ def rewrite_bundle(bundle: ModelBundle, data_folder: Path, folder: Path) -> Path
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     roles = bundle.weights["keras"]["float32"]
-    kept = [roles["architecture"], roles["weights"], *bundle.details.get("files", {}).values()]
+    kept = [roles["architecture"], roles["weights"], *(Weights(**entry) for entry in bundle.details.get("files", {}).values())]
     architecture, weights, *_ = (Path(shutil.copy(bundle.path(entry), target)) for entry in kept)
     slices = taught(data_folder, bundle.details["split"]["train"], bundle.size)
     chosen, check = for_quantiser(slices.labels, bundle.details["config"]["seed"])

@@ -22,6 +22,7 @@ FOUND = {
     "slices": {"busy_ms": [4.0] * 98 + [20.0] * 2, "idle_ms": [3.0] * 100, "analysing": True},
     "watched": {"stages": {"opened": {"busy_ms": 20.0, "longest_ms": 90.0}, "exported": {"busy_ms": 51.0, "longest_ms": 60.0}}, "files": 501},
     "sample-memory": {"peak_mb": 400.0},
+    "napari": {"started_s": 10.0, "slice_s": 14.0, "changes_ms": [30.0] * 5, "peak_mb": 500.0},
     "growth": {"held_mb": [300.0] * 10 + [310.0] * 80 + [320.0] * 10},
 }
 
@@ -78,6 +79,21 @@ def test_the_window(asked: list[str]) -> None:
     assert (memory.value, memory.met) == (400.0, True)
     (grown,) = windows.growth_rows()
     assert (grown.value, grown.met) == (pytest.approx(100 * (320 / 310 - 1)), True)
+
+
+def test_napari_where_it_is_installed(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(napari.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(napari, "SLICES", 2)
+    monkeypatch.setenv("DISPLAY", ":0")
+    start, change, memory = napari.rows()
+    assert (start.value, start.ratio, start.met) == (pytest.approx(0.8), pytest.approx(0.2), None)
+    assert (change.value, change.ratio) == (3.0, pytest.approx(0.1))
+    assert (memory.value, memory.rival_value) == (400.0, 500.0)
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(napari.sys, "platform", "linux")
+    (row,) = napari.rows()
+    assert "needs a display" in row.note
 
 
 def test_what_is_not_there_is_a_row_that_says_so(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

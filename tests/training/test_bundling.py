@@ -12,7 +12,7 @@ onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper  # noqa: E402 - as all below: what trains decides whether this can be imported
 
 from brainviewer import paths  # noqa: E402
-from brainviewer.inference.bundle import choose_bundle, read_bundle  # noqa: E402
+from brainviewer.inference.bundle import choose_bundle, hash_file, read_bundle  # noqa: E402
 from brainviewer.training import bundling, finish, networks, trainer  # noqa: E402
 from brainviewer.training.bundling import NO_LICENCE, licence_of  # noqa: E402
 from brainviewer.training.run import Phase, Run, TrainConfig  # noqa: E402
@@ -92,9 +92,13 @@ def test_a_bundle_is_written_anew_from_its_own_weights(tmp_path: Path, make_pati
     trainer.train(run)
     old = read_bundle(finish.make_bundle(run, tmp_path / "old"))
     (old.folder / "model.onnx").write_bytes(b"written by an earlier version")
+    (old.folder / "fit.npz").write_bytes(b"what it knows")
+    entry = {"file": "fit.npz", "sha256": hash_file(old.folder / "fit.npz")}
+    bundling.write_document(old.folder, old.details | {"files": {"fit": entry}})
+    old = read_bundle(old.folder)
     new = read_bundle(finish.rewrite_bundle(old, data, tmp_path / "new"))
     new.path(new.weights["onnx"]["float32"]["model"])  # has the hash that it should have
     assert new.weights["keras"] == old.weights["keras"]
     assert new.details["parity"]["float32"] < 1e-4
     assert new.details["split"] == old.details["split"]
-    assert not (new.folder / "card.md").exists()
+    assert (new.folder / "fit.npz").read_bytes() == b"what it knows"
