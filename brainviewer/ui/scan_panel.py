@@ -26,6 +26,7 @@ class ScanPanel(QWidget):
         self._session = session
         self._hovered: tuple[int, int] | None = None
         self._largest = 0
+        self._drawn: tuple | None = None
         self.view = SliceView(self)
         self.legend = Legend()
         self.view.add_hand(self.legend)
@@ -162,7 +163,11 @@ class ScanPanel(QWidget):
 
     def _draw(self) -> None:
         session = self._session
-        self.view.set_picture(picture_of(session))
+        # Opening a scan says several things at once, each of which asks for a new picture.
+        rests_on = (session.volume, session.z, session.windows, session.prediction, session.style, session.show, session.layers)
+        if session.volume is None or rests_on != self._drawn:
+            self._drawn = rests_on if session.volume is not None else None
+            self.view.set_picture(picture_of(session))
         self.legend.explain(session)
         self._write_corners()
         bars = self.strip.bars
