@@ -35,8 +35,6 @@ from .worker import Worker
 log = logging.getLogger(__name__)
 
 INTERRUPTED = 130
-SWITCH_S = 0.0005
-"""For so long a thread may keep the interpreter from another that wants it; Python's usual 5 ms are a third of a frame."""
 
 
 class Program:
@@ -45,7 +43,6 @@ class Program:
     def __init__(
         self, settings: Settings, backend: jobs.Backend | None = None, choice: jobs.EngineChoice | None = None, dialogs: Dialogs | None = None
     ) -> None:
-        sys.setswitchinterval(SWITCH_S)
         self.session = Session(settings)
         self.workers = tuple(Worker(name) for name in ("loader", "analyst", "writer", "keeper"))
         self.flow = Flow(self.session, *self.workers, backend=backend, choice=choice)
