@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from .stage import Stage
+from .state import Phase
 from .tools.tool import MENUS, NO_MENU, Command, Tool
 
 
@@ -34,8 +35,9 @@ class Menus(QObject):
         session = stage.session
         for signal in (session.scan_changed, session.layers_changed, session.style_changed, session.show_changed, session.windows_changed):
             signal.connect(self._on_changed)
-        for signal in (session.analysis_changed, session.prediction_changed, session.result_changed, stage.settings_changed, stage.flow.busy_changed):
+        for signal in (session.analysis_changed, session.result_changed, stage.settings_changed, stage.flow.busy_changed):
             signal.connect(self._on_changed)
+        session.prediction_changed.connect(self._on_prediction)
         stage.asked.connect(self.refresh)
         self.refresh()
 
@@ -51,6 +53,11 @@ class Menus(QObject):
     @Slot(object)
     def _on_changed(self, changed: object) -> None:
         self.refresh()
+
+    @Slot(object)
+    def _on_prediction(self, prediction: object) -> None:
+        if self._stage.session.analysis.phase is not Phase.RUNNING:  # else the change of the analysis follows at once
+            self.refresh()
 
     @Slot()
     def _on_triggered(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from PySide6.QtCore import QRect, Qt, Signal, Slot
 from PySide6.QtGui import QPalette, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
@@ -45,10 +47,9 @@ class BalancedLabel(QLabel):
     def _balance(self) -> None:
         """Narrows the words as far as they go without another line."""
         whole = self.width()
-        lines, narrow = self._height(whole), whole
-        while narrow > whole // 2 and self._height(narrow - 4) == lines:
-            narrow -= 4
-        self.setContentsMargins(0, 0, whole - narrow, 0)
+        lines, steps = self._height(whole), range(4, whole // 2 + 4, 4)
+        most = bisect_left(steps, True, key=lambda less: self._height(whole - less) != lines)
+        self.setContentsMargins(0, 0, 4 * most, 0)
 
     def _height(self, width: int) -> int:
         flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft

@@ -102,8 +102,10 @@ class StatusStrip(QWidget):
         if busy.left_s is not None and busy.left_s >= 1:
             words = self.tr("{}, {} left").format(words, measures.duration_words(busy.left_s))
         self.progress.setText(words)
+        self.bar.setUpdatesEnabled(False)  # else the bar paints at once, and everything with it that waits to be painted
         self.bar.setRange(0, busy.total)
         self.bar.setValue(busy.done)
+        self.bar.setUpdatesEnabled(True)
         self.bar.show()
         self.button.show()
         self.busy_shown.emit(busy)
