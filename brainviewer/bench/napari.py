@@ -26,13 +26,12 @@ def rows() -> Iterator[Measurement]:
     if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
         yield not_measured("napari on the same slices", "it draws with OpenGL and needs a display")
         return
-    with home() as environment, tempfile.TemporaryDirectory(prefix="brainviewer-") as scratch:
-        on_display = {name: value for name, value in environment.items() if name != "QT_QPA_PLATFORM"}
-        apart("napari", environment=on_display)  # warms the disk
-        napari = apart("napari", environment=on_display)
-        start = apart("start", str(sample_scan()), environment=on_display)
-        changes = apart("slices", str(making.large_series(Path(scratch), SLICES)), environment=on_display)
-        memory = apart("sample-memory", str(sample_scan()), environment=on_display)
+    with home(on_display=True) as environment, tempfile.TemporaryDirectory(prefix="brainviewer-") as scratch:
+        apart("napari", environment=environment)  # warms the disk
+        napari = apart("napari", environment=environment)
+        start = apart("start", str(sample_scan()), environment=environment)
+        changes = apart("slices", str(making.large_series(Path(scratch), SLICES)), environment=environment)
+        memory = apart("sample-memory", str(sample_scan()), environment=environment)
     theirs_s = napari["slice_s"] - napari["started_s"]
     yield measured(
         "process start to first slice on screen", start["slice_s"] - start["started_s"], "s", rival="napari", rival_value=theirs_s, note=NOTE

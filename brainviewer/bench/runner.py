@@ -109,10 +109,10 @@ def apart(part: str, *arguments: str, environment: dict[str, str] | None = None)
 
 
 @contextmanager
-def home() -> Iterator[dict[str, str]]:
-    """The environment of a window that is measured: no display, and a home of its own, gone afterwards."""
+def home(on_display: bool = False) -> Iterator[dict[str, str]]:
+    """The environment of a window that is measured: a home of its own, gone afterwards, and no display unless one is asked for."""
     with tempfile.TemporaryDirectory(prefix="brainviewer-") as folder:
-        yield {"BRAINVIEWER_HOME": folder, "QT_QPA_PLATFORM": "offscreen"}
+        yield {"BRAINVIEWER_HOME": folder} | ({} if on_display else {"QT_QPA_PLATFORM": "offscreen"})
 
 
 def answer(part: str, *arguments: str) -> dict:

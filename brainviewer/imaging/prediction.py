@@ -26,11 +26,13 @@ class Mask:
         return self.probability >= threshold
 
     def area_px(self, threshold: float) -> int:
-        if threshold not in self._counted:
+        counted = self._counted.get(threshold)
+        if counted is None:  # of two threads that ask at once both may count, and both are right
+            counted = int(np.count_nonzero(self.at(threshold)))
             if len(self._counted) >= MOST_COUNTED:
                 self._counted.clear()
-            self._counted[threshold] = int(np.count_nonzero(self.at(threshold)))
-        return self._counted[threshold]
+            self._counted[threshold] = counted
+        return counted
 
     def area_mm2(self, spacing: tuple[float, float, float] | None, threshold: float) -> float | None:
         """Square millimetres, or None where the spacing (dz, dy, dx) is not known."""

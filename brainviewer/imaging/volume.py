@@ -167,9 +167,10 @@ class Window:
         scaled = np.array(values, np.float32)
         # One array, changed in place: this stands between the wheel and the picture.
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is white or black all the same
-            scaled -= np.float32(self.low)
-            scaled *= np.float32(scale)
-        if np.asarray(values).dtype.kind == "f":
+            low, factor = np.float32(self.low), np.float32(scale)
+            scaled -= low
+            scaled *= factor
+        if np.asarray(values).dtype.kind == "f" or not (np.isfinite(low) and np.isfinite(factor)):  # whole numbers alone make no NaN
             np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
         scaled += np.float32(0.5)
         return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)

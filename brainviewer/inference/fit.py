@@ -53,7 +53,7 @@ def fit_of(bundle: ModelBundle, features: dict[int, np.ndarray]) -> float | None
 
 @lru_cache(maxsize=4)
 def _arrays(path: str, sha256: str) -> dict[str, np.ndarray]:
-    """What a bundle keeps of the scans that it knows."""
+    """What a bundle keeps of the scans that it knows; the hash is there for a file that another one has taken the place of."""
     with np.load(path, allow_pickle=False) as stored:
         return dict(stored)
 

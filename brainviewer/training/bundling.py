@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,14 +107,18 @@ def write_onnx(model: keras.Model, path: Path, *, for_integers: bool = False) ->
 def pad_in_pooling(graph: onnx.GraphProto) -> None:
     """Lets a max-pooling pad by itself where a Pad with zeros stands before it and a Relu before that: nothing is below zero there."""
     makers = {node.output[0]: node for node in graph.node}
-    zeros = {tensor.name for tensor in graph.initializer if not onnx.numpy_helper.to_array(tensor).any()}
-    amounts = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    uses = Counter(name for node in graph.node for name in node.input)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
     for pooling in [node for node in graph.node if node.op_type == "MaxPool"]:
         pad = makers.get(pooling.input[0])
-        if pad is None or pad.op_type != "Pad" or makers[pad.input[0]].op_type != "Relu" or not zeros.issuperset(pad.input[2:]):
+        if pad is None or pad.op_type != "Pad" or uses[pad.output[0]] > 1 or any(a.name == "mode" and a.s != b"constant" for a in pad.attribute):
             continue
-        before, after = np.split(amounts[pad.input[1]], 2)
-        if len(before) == 4 and not (before[:2].any() or after[:2].any()):
+        before_it, given = makers.get(pad.input[0]), [constants.get(name) for name in pad.input[1:]]
+        if before_it is None or before_it.op_type != "Relu" or None in given:
+            continue
+        amounts, *fill = map(onnx.numpy_helper.to_array, given)
+        before, after = np.split(amounts, 2)
+        if len(before) == 4 and not (before[:2].any() or after[:2].any() or any(value.any() for value in fill)):
             kept = [attribute for attribute in pooling.attribute if attribute.name not in ("pads", "auto_pad")]
             del pooling.attribute[:]
             pooling.attribute.extend([*kept, onnx.helper.make_attribute("pads", [int(n) for n in (*before[2:], *after[2:])])])

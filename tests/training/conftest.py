@@ -72,7 +72,6 @@ def tiny_network(config: TrainConfig, size: int) -> object:
 
     x = keras.Input((size, size, 3))
     seen = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="seen")(x)
-    seen = keras.layers.BatchNormalization(name="seen_bn")(seen)
     if config.task == "segment":
         return keras.Model(x, {"probability": keras.layers.Conv2D(1, 1, activation="sigmoid", name="probability")(seen)}, name="tiny-segment")
     features = keras.layers.GlobalAveragePooling2D(name="features")(seen)

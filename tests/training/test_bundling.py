@@ -78,16 +78,19 @@ def test_the_bundled_models_are_written_so() -> None:
 
 
 def test_only_a_pad_of_zeros_behind_a_relu_goes_into_the_pooling() -> None:
-    def pads(*nodes: onnx.NodeProto, value: float = 0.0) -> list[str]:
+    def pads(*nodes: onnx.NodeProto, value: float = 0.0, mode: str = "constant") -> list[str]:
         amounts = numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "amounts")
         fill = numpy_helper.from_array(np.array(value, np.float32), "fill")
         pooled = helper.make_node("MaxPool", ["padded"], ["y"], kernel_shape=[3, 3], strides=[2, 2])
-        graph = helper.make_graph([*nodes, helper.make_node("Pad", ["x", "amounts", "fill"], ["padded"]), pooled], "g", [], [], [amounts, fill])
+        graph = helper.make_graph(
+            [*nodes, helper.make_node("Pad", ["x", "amounts", "fill"], ["padded"], mode=mode), pooled], "g", [], [], [amounts, fill]
+        )
         bundling.pad_in_pooling(graph)
         return [node.op_type for node in graph.node]
 
     assert pads(helper.make_node("Relu", ["image"], ["x"])) == ["Relu", "MaxPool"]
     assert pads(helper.make_node("Relu", ["image"], ["x"]), value=-1.0) == ["Relu", "Pad", "MaxPool"]
+    assert pads(helper.make_node("Relu", ["image"], ["x"]), mode="reflect") == ["Relu", "Pad", "MaxPool"]
     assert pads(helper.make_node("Tanh", ["image"], ["x"])) == ["Tanh", "Pad", "MaxPool"]
 
 

@@ -41,7 +41,7 @@ def exact() -> Iterator[None]:
     config.disable_op_determinism()
 
 
-@pytest.mark.usefixtures("exact", "tiny")
+@pytest.mark.usefixtures("exact")
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
     straight = Run(tmp_path / "straight")
     straight.create(config(folder))
