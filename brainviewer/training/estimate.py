@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from . import data
+from .fused import fused
 from .run import TrainConfig
 from .trainer import Batches, build, compile_model, device_name, excluded, predict
 
@@ -55,10 +56,11 @@ def estimate(config: TrainConfig) -> Estimate:
     few = data.load(cases[:LEAST_CASES], size)
     slices = len(few.labels) / min(LEAST_CASES, len(cases)) * len(cases)
     held = max(1, min(len(cases) - 1, round(config.validation * len(cases)))) / max(1, len(cases))
-    steps = max(1, int(slices * (1 - held)) // config.batch)
+    drawn = len(Batches(few, np.arange(len(few.labels)), config, 0).order) / len(few.labels)  # a segmenter may see a part of the empty slices
+    steps = max(1, round(slices * (1 - held) * (drawn or 1)) // config.batch)
     everything = np.resize(np.arange(len(few.labels)), max(config.batch, len(few.labels)))
     batches = Batches(few, everything, config, 0)
-    model = build(config, size)
+    model = fused(build(config, size))
     compile_model(model, config, steps * config.epochs)
     model.train_on_batch(*batches[0])
     before = time.monotonic()

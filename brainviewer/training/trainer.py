@@ -27,6 +27,7 @@ from ..inference.bundle import read_bundle
 from . import data, losses, memory, networks, strip
 from .augment import augment, paste_tumour
 from .evaluate import counts, dice_of
+from .fused import fused
 from .run import Run, TrainConfig, write_atomic
 
 AUXILIARY_STRIDE = 8
@@ -139,10 +140,14 @@ def gpus() -> list[str]:
 class RunCallback(keras.callbacks.Callback):
     """Writes step events and looks for the wish to stop after every batch."""
 
-    def __init__(self, run: Run, epoch: int, steps: int, first_step: int, total_steps: int) -> None:
+    def __init__(self, run: Run, epoch: int, steps: int, later: float) -> None:
+        """Args:
+        steps: of this epoch.
+        later: steps of the epochs after it, in steps of this one.
+        """
         super().__init__()
-        self.run, self.epoch, self.steps, self.first_step, self.total_steps = run, epoch, steps, first_step, total_steps
-        self.started = self.last = time.monotonic()
+        self.run, self.epoch, self.steps, self.later = run, epoch, steps, later
+        self.started = self.last = 0.0
         self.stopped = ""
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
@@ -150,10 +155,11 @@ class RunCallback(keras.callbacks.Callback):
             self.stopped = asked
             self.model.stop_training = True
         now = time.monotonic()
-        if now - self.last >= STEP_EVENT_S:
+        if batch == 0:  # the framework compiles in the first step, which tells nothing of the pace
+            self.started = self.last = now
+        elif now - self.last >= STEP_EVENT_S:
             self.last = now
-            pace = (now - self.started) / (batch + 1)
-            left = pace * (self.total_steps - self.first_step - batch - 1)
+            left = (now - self.started) / batch * (self.steps - batch - 1 + self.later)
             self.run.log("step", self.epoch, batch + 1, steps=self.steps, left_s=round(left), memory_mb=memory.used_mb(), **rounded(logs or {}))
 
 
@@ -242,7 +248,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
             check_classes(config, slices.labels[training], slices.labels[validation])
             write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
             steps = len(Batches(slices, training, config, 0))
-            fresh = build(config, sizes[epoch])
+            fresh = fused(build(config, sizes[epoch]))
             compile_model(fresh, config, steps * config.epochs)
             if model is not None:
                 assign(fresh.variables, [np.asarray(v) for v in model.variables])
@@ -254,7 +260,8 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
                 start(fresh, config, run)
             model = fresh
         assert model is not None
-        callback = RunCallback(run, epoch, steps, epoch * steps, config.epochs * steps)
+        later = steps * sum((size / sizes[epoch]) ** 2 for size in sizes[epoch + 1 :])  # a step costs what its pixels cost
+        callback = RunCallback(run, epoch, steps, later)
         before = time.monotonic()
         # Batches are in random order already; Keras would draw another from a state that no checkpoint holds.
         fitted = model.fit(Batches(slices, training, config, epoch), shuffle=False, verbose=0, callbacks=[callback])

@@ -22,3 +22,10 @@ def test_steps_follow_from_the_data_and_time_from_the_steps(make_patients: Calla
     assert found.epoch_s > found.steps * found.step_s
     assert found.seconds == pytest.approx(3 * found.epoch_s)
     assert found.device
+
+
+@pytest.mark.engine
+def test_slices_that_an_epoch_leaves_out_take_no_time(make_patients: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_patients(tmp_path / "data", 4, 8, range(2, 4))  # two of eight slices show something
+    config = TrainConfig("segment", str(data), phases=(Phase(32, 1),), batch=2, validation=0.25, negatives=1.0)
+    assert estimate(config).steps == 6  # 12 of 24 slices of three patients

@@ -236,3 +236,15 @@ def test_a_run_starts_from_a_run_or_a_bundle_of_its_own_task(folder: Path, tmp_p
         assert np.array_equal(np.asarray(variable), best[variable.path])
     with pytest.raises(TrainingError, match="another task"):
         trainer.starting_weights(config(folder, task="classify", start=str(first.folder)))
+
+
+def test_time_left_follows_from_the_steps_after_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(tmp_path))
+    clock = iter([100.0, 103.0, 106.0, 106.5])  # when the first step, of any length, ended; and the next ones
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(clock))
+    callback = trainer.RunCallback(run, 0, 10, later=20.0)
+    for batch in range(4):
+        callback.on_train_batch_end(batch)
+    monkeypatch.undo()
+    assert [(event.step, event.logs["left_s"]) for event in run.events() if event.kind == "step"] == [(2, 3 * 28), (3, 3 * 27)]
