@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 CHANNEL_NAMES = ("pre", "flair", "post")
@@ -153,6 +155,17 @@ class Volume:
         return self.channels == CHANNEL_NAMES
 
 
+TABLED = tuple(map(np.dtype, ("u1", "i1", "u2", "i2")))
+"""Kinds of voxels of which a table holds every value."""
+
+
+@lru_cache(maxsize=8)
+def _table(window: Window, dtype: np.dtype) -> np.ndarray:
+    """(256,) or (65536,) uint8: what a window makes of each value, by its bits."""
+    values = np.arange(1 << 8 * dtype.itemsize, dtype=f"u{dtype.itemsize}")
+    return window._computed(values.view(dtype))
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The values shown from black (`low`) to white (`high`), in voxel units; inverted where `low` is the larger one."""
@@ -162,15 +175,22 @@ class Window:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Any real array to uint8 0..255 of the same shape; NaN becomes black."""
+        values = np.asarray(values)
+        if values.dtype in TABLED and values.size and values.ndim >= 2:  # this stands between the wheel and the picture
+            rows = values.reshape(len(values), -1).view(f"u{values.itemsize}")
+            return cv2.LUT(rows, _table(self, values.dtype)).reshape(values.shape)
+        return self._computed(values)
+
+    def _computed(self, values: np.ndarray) -> np.ndarray:
         span = self.high - self.low
         scale = 255.0 / span if span else 255.0
         scaled = np.array(values, np.float32)
-        # One array, changed in place: this stands between the wheel and the picture.
+        # One array, changed in place.
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is white or black all the same
             low, factor = np.float32(self.low), np.float32(scale)
             scaled -= low
             scaled *= factor
-        if np.asarray(values).dtype.kind == "f" or not (np.isfinite(low) and np.isfinite(factor)):  # whole numbers alone make no NaN
+        if values.dtype.kind == "f" or not (np.isfinite(low) and np.isfinite(factor)):  # whole numbers alone make no NaN
             np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
         scaled += np.float32(0.5)
         return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)

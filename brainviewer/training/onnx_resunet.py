@@ -27,8 +27,8 @@ def resunet_graph(weights: Mapping[str, np.ndarray], size: int, least_half: int,
         weights: of `networks.resunet`, by path.
         size: of the input, in pixels.
         least_half: kernels with at least so many values are stored in float16, and scaled by their batch norm in float32 when they are loaded.
-        copied: arrays are enlarged by joining them with themselves instead of by Resize, which is ten times as fast on 8-bit integers and
-            slower on floats.
+        copied: arrays are enlarged by joining them with themselves instead of by Resize, and the last layer is a product of matrices: much faster
+            on 8-bit integers, slower on floats.
     """
     graph = _Graph(weights, size, least_half, copied)
     x = graph.node("Transpose", ["image"], "image_first", perm=[0, 3, 1, 2])
@@ -41,7 +41,7 @@ def resunet_graph(weights: Mapping[str, np.ndarray], size: int, least_half: int,
     skips.pop()
     for stage in range(len(skips), 0, -1):
         x = graph.res_block_up(x, skips[stage - 1], f"up{stage}", size >> stage)
-    x = graph.node("Sigmoid", [graph.convolution(x, "probability")], "probability_sigmoid")
+    x = graph.node("Sigmoid", [graph.product(x, "probability") if copied else graph.convolution(x, "probability")], "probability_sigmoid")
     graph.node("Reshape", [x, graph.numbers("probability_shape", [-1, size, size, 1])], "probability")
     return graph.model()
 
@@ -81,6 +81,14 @@ class _Graph:
         if bias:
             inputs.append(self.constant(f"{name}_bias", shift))
         return self.node("Conv", inputs, name, kernel_shape=[height, width], pads=[height // 2, width // 2] * 2)
+
+    def product(self, x: str, layer: str) -> str:
+        """A 1 x 1 convolution, each pixel a row: integers come with channels last, and are not put in another order for one channel's sake."""
+        kernel, bias = (np.asarray(self.weights[f"{layer}/{name}"], np.float32) for name in ("kernel", "bias"))
+        inputs = kernel.shape[2]
+        x = self.node("Transpose", [x], f"{layer}_last", perm=[0, 2, 3, 1])
+        x = self.node("Reshape", [x, self.numbers(f"{layer}_rows_shape", [-1, inputs])], f"{layer}_rows")
+        return self.node("Gemm", [x, self.constant(f"{layer}_kernel", kernel[0, 0]), self.constant(f"{layer}_bias", bias)], f"{layer}_gemm")
 
     def _batch_norm(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
         """(C,) float32 factor and shift behind a layer's convolution, its own bias included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Slot
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
@@ -23,6 +23,7 @@ class Menus(QObject):
         self._window, self._scan_area, self._stage = window, stage.scan, stage
         self._commands: dict[QAction, Command] = {}
         self._groups: dict[str, QActionGroup] = {}
+        self._own: dict[Tool, list[QAction]] = {}
         self.menus: list[QMenu] = []
         sections = [tool.commands() for tool in tools]
         for title in MENUS:
@@ -30,8 +31,11 @@ class Menus(QObject):
             self._add_menu(title, [section for section in rows if section])
         for command in (command for section in sections for command in section if command.menu == NO_MENU):
             self._add_action(command)
-        for tool in tools:
+        made = {command: action for action, command in self._commands.items()}
+        for tool, section in zip(tools, sections, strict=True):
+            self._own[tool] = [made[command] for command in section]
             tool.changed.connect(self.refresh)
+            tool.own_changed.connect(self._on_own_changed)
         session = stage.session
         for signal in (session.scan_changed, session.layers_changed, session.style_changed, session.show_changed, session.windows_changed):
             signal.connect(self._on_changed)
@@ -44,11 +48,19 @@ class Menus(QObject):
     @Slot()
     def refresh(self) -> None:
         """Asks every command whether it can be done, and is on."""
+        self._ask(self._commands)
+
+    def _ask(self, actions: Iterable[QAction]) -> None:
         asking = self._stage.asking
-        for action, command in self._commands.items():
+        for action in actions:
+            command = self._commands[action]
             action.setEnabled(bool(command.enabled()) and not (asking and has_plain_key(action)))
             if command.checked is not None:
                 action.setChecked(bool(command.checked()))
+
+    @Slot()
+    def _on_own_changed(self) -> None:
+        self._ask(self._own[self.sender()])
 
     @Slot(object)
     def _on_changed(self, changed: object) -> None:

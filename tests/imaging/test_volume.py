@@ -104,3 +104,13 @@ def test_voxels_of_a_sheared_grid_are_smaller_than_their_spacing():
     assert volume.voxel_mm3 == pytest.approx(24)
     assert replace(volume, affine=None, voxel_mm=(3.0, 2.0, 1.0)).voxel_mm3 == 6
     assert replace(volume, affine=None).voxel_mm3 is None
+
+
+tabled = st.sampled_from(["u1", "i1", "u2", "i2", ">u2"]).flatmap(lambda kind: arrays(kind, st.tuples(st.integers(1, 5), st.integers(1, 5))))
+any_window = st.builds(Window, st.floats(-1e5, 1e5), st.floats(-1e5, 1e5)) | st.builds(Window, st.just(-np.inf), st.floats(0, 10))
+
+
+@given(tabled, any_window)
+def test_whole_numbers_look_as_the_same_fractions_do(array, window):
+    assert np.array_equal(window.apply(array), window.apply(array.astype(np.int32)))
+    assert np.array_equal(window.apply(array[::-1, :1]), window.apply(array)[::-1, :1])

@@ -25,7 +25,7 @@ class Drawings(Tool):
         view.add_hand(PenHand(editing, view))
         editing.pen_changed.connect(self._on_pen)
         editing.edits_changed.connect(self._on_edits)
-        self.session.slice_changed.connect(self._on_edits)
+        self.session.slice_changed.connect(self._on_slice)
         editing.told.connect(stage.say)
         stage.escapes.append(editing.put_down)
         stage.hand_changed.connect(self._on_hand)
@@ -135,3 +135,7 @@ class Drawings(Tool):
     @Slot(object)
     def _on_edits(self, changed: object) -> None:
         self.changed.emit()
+
+    @Slot(object)
+    def _on_slice(self, z: int) -> None:
+        self.own_changed.emit()

@@ -59,10 +59,13 @@ class Tool(QObject):
     """One thing of the window. Made with the stage, to which it adds its widgets; the window asks it for its commands.
 
     Signals:
-        changed: whether its commands can be done, or are on, is to be asked again. What the session says needs no such signal.
+        changed: whether commands can be done, or are on, is to be asked again. What the session says needs no such signal, but for
+            another slice: few commands depend on that.
+        own_changed: the same, of its own commands alone.
     """
 
     changed = Signal()
+    own_changed = Signal()
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
