@@ -25,6 +25,7 @@ def view(qtbot: Any) -> Iterator[SliceView]:
     view.set_grid(SHAPE, (1.0, 0.8), None)
     window.show()
     yield view
+    window.close()  # and the window must not go before the view
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -58,11 +59,12 @@ def test_squares_end_where_pixels_do(view: SliceView) -> None:
         assert qGray(shown.pixel((edge - 2 * step).toPoint())) < 50, place
 
 
-def test_what_is_blended_at_the_border_of_the_view_is_what_lies_there(view: SliceView) -> None:
+@pytest.mark.parametrize("middle", [200, 260, 320, 380])
+def test_what_is_blended_at_the_border_of_the_view_is_what_lies_there(view: SliceView, middle: int) -> None:
     picture = np.zeros((*SHAPE, 3), np.uint8)
     picture[:, ::2] = 250
     view.set_picture(picture)
-    view.zoom(20, QPointF(350, 200))
+    view.zoom(20, QPointF(middle, 200))
     shown = view.grab().toImage()
     greys = np.array([qGray(shown.pixel(x, 130)) for x in range(shown.width())])  # clear of words
     still = np.diff(np.flatnonzero(np.diff(greys)), prepend=0, append=len(greys))
