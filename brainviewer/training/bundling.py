@@ -23,9 +23,11 @@ from ..errors import TrainingError
 from ..inference import preprocess
 from ..inference.bundle import SCHEMA, hash_file, read_bundle
 from . import networks
+from .checkpoint import Checkpoint
 from .onnx_resunet import resunet_graph
 from .run import Run, TrainConfig, write_atomic
-from .trainer import Checkpoint, build, starting_folder
+from .starting import starting_folder
+from .trainer import build
 
 LEAST_KERNEL = 1024
 """Kernels with fewer values stay float32: they weigh nothing."""

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 
 from . import data
+from .batches import Batches
 from .fused import fused
 from .run import TrainConfig
-from .trainer import Batches, build, compile_model, device_name, excluded, predict
+from .trainer import build, compile_model, device_name, excluded, predict
 
 STEPS = 2
 """That are timed; one before them, in which the framework prepares itself, is not."""

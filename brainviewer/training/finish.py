@@ -26,11 +26,12 @@ from ..inference.load import load_models
 from ..inference.registry import Pair
 from . import calibrate, data, known
 from .bundling import write_bundle, write_document, write_engines
+from .checkpoint import Checkpoint
 from .compare import compare
 from .evaluate import Judged, judge, summarise
 from .robustness import robustness
 from .run import Run, write_atomic
-from .trainer import Checkpoint, excluded
+from .trainer import excluded
 
 CALIBRATION_SLICES = 120
 CHECK_SLICES = 12

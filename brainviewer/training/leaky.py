@@ -16,10 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from .. import paths
 from ..inference.postprocess import logit, neighbours_mean
 from . import data
+from .checkpoint import Checkpoint
 from .evaluate import auc_of
 from .reproduce import ABOUT, made_imagenet, unpacked
 from .run import Phase, Run, TrainConfig, write_atomic
-from .trainer import Checkpoint, build, excluded, predict, train
+from .trainer import build, excluded, predict, train
 
 RESAMPLES = 1000
 

@@ -11,8 +11,6 @@ import gc
 import json
 import os
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +20,14 @@ import keras
 import numpy as np
 
 from ..errors import TrainingError
-from ..inference import registry
-from ..inference.bundle import read_bundle
 from . import data, losses, memory, networks, strip
-from .augment import augment, paste_tumour
+from .batches import Batches
+from .checkpoint import Checkpoint, assign
 from .evaluate import counts, dice_of
 from .fused import fused
 from .run import Run, TrainConfig, write_atomic
+from .starting import start
 
-AUXILIARY_STRIDE = 8
 STEP_EVENT_S = 2.0
 PATIENCE_OVER = "no better for a while"
 NEARLY_ALL = 0.8
@@ -38,57 +35,6 @@ NEARLY_ALL = 0.8
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 AS_GOOD = 0.003
 """Mean Dice that twelve patients cannot tell apart."""
-DAMAGED = (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
-"""What reading a checkpoint that was cut short may raise."""
-
-
-class Batches(keras.utils.PyDataset):
-    """The batches of one epoch: which slices, in which order and how changed follows from seed and epoch alone."""
-
-    def __init__(self, slices: data.Slices, positions: np.ndarray, config: TrainConfig, epoch: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=6)
-        self.slices, self.config, self.epoch = slices, config, epoch
-        rng = np.random.default_rng((config.seed, epoch))
-        labels = slices.labels[positions]
-        positive, negative = positions[labels], positions[~labels]
-        if config.negatives > 0:
-            count = min(len(negative), round(config.negatives * len(positive)))
-            negative = rng.choice(negative, count, replace=False)
-        self.order = rng.permutation(np.concatenate([positive, negative]))
-        self.donors = positive
-
-    def __len__(self) -> int:
-        return max(1, len(self.order) // self.config.batch)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        config = self.config
-        rng = np.random.default_rng((config.seed, self.epoch, number))
-        chosen = self.order[number * config.batch : (number + 1) * config.batch]
-        pairs = [augment(*self._slice(n, rng), rng, config.strength, config.substitution) for n in chosen]
-        images, masks = (np.stack(side) for side in zip(*pairs, strict=True))
-        return images, targets(config, masks)
-
-    def _slice(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A slice and its mask, now and then with a tumour of another patient."""
-        image, mask = self.slices.images[n].astype(np.float32), self.slices.masks[n]
-        if self.config.paste <= 0 or rng.random() >= self.config.paste or not len(self.donors):
-            return image, mask
-        donor = rng.choice(self.donors)
-        return paste_tumour(image, mask, self.slices.images[donor].astype(np.float32), self.slices.masks[donor], rng)
-
-
-def targets(config: TrainConfig, masks: np.ndarray) -> dict[str, np.ndarray]:
-    """What the networks should answer for masks (N, S, S) uint8."""
-    masks = masks.astype(np.float32)
-    if config.task == "segment":
-        return {"probability": masks[..., np.newaxis]}
-    positive = masks.any(axis=(1, 2))
-    answer = {"probability": np.stack([~positive, positive], axis=-1).astype(np.float32)}
-    if config.auxiliary > 0:
-        n, size, _ = masks.shape
-        cells = size // AUXILIARY_STRIDE
-        answer["mask"] = masks.reshape(n, cells, AUXILIARY_STRIDE, cells, AUXILIARY_STRIDE).mean(axis=(2, 4))[..., np.newaxis]
-    return answer
 
 
 def build(config: TrainConfig, size: int) -> keras.Model:
@@ -375,69 +321,6 @@ def split_names(config: TrainConfig, cases: list[data.Case], slices: data.Slices
     return {"train": training.tolist(), "validation": validation.tolist()}
 
 
-def start(model: keras.Model, config: TrainConfig, run: Run) -> None:
-    """Gives a new network its starting weights."""
-    if config.start == "none":
-        return
-    if config.start == "imagenet":
-        if config.task != "classify":
-            raise TrainingError("Only the classifier can start from ImageNet weights.", "Use start: none, or a bundle.")
-        networks.load_imagenet(model, imagenet_file(config, run))
-        return
-    weights = starting_weights(config)
-    for variable in model.weights:
-        if variable.path in weights:  # a bundle lacks what served training only; that starts anew
-            variable.assign(weights[variable.path])
-
-
-def starting_folder(config: TrainConfig) -> Path:
-    """The folder of the bundle or of the run that a run starts from, where it does."""
-    return registry.in_use().bundle(config.task).folder if config.start == "current" else Path(config.start)
-
-
-def starting_weights(config: TrainConfig) -> dict[str, np.ndarray]:
-    """float32 weights by name, of a bundle or of the best epoch of a run of the same task.
-
-    Raises:
-        TrainingError: where there is neither, or it is of another task.
-        BundleError: where the bundle is damaged.
-    """
-    folder = starting_folder(config)
-    other = f"Give a bundle or a run that can {config.task}."
-    if (folder / "bundle.json").is_file():
-        bundle = read_bundle(folder)
-        task, file = bundle.task, bundle.path(bundle.weights["keras"]["float32"]["weights"])
-    elif (folder / "checkpoints" / Checkpoint.BEST).is_file():
-        task, file = Run(folder).config().task, folder / "checkpoints" / Checkpoint.BEST
-    else:
-        raise TrainingError(f'The starting point "{config.start}" is not known.', "Use current, none, imagenet, or the folder of a bundle or a run.")
-    if task != config.task:
-        raise TrainingError(f'"{config.start}" cannot start a run of another task.', other)
-    with np.load(file, allow_pickle=False) as stored:
-        return {name: stored[name].astype(np.float32) for name in stored.files if name != "state"}
-
-
-def imagenet_file(config: TrainConfig, run: Run) -> Path:
-    """ResNet50's ImageNet weights: the given file, the user's Keras cache, or Keras' own download; says which."""
-    if config.imagenet:
-        if not Path(config.imagenet).is_file():
-            raise TrainingError(f'The ImageNet weights "{config.imagenet}" do not exist.')
-        run.log("note", text=f"ImageNet weights from {config.imagenet}")
-        return Path(config.imagenet)
-    cached = Path.home() / ".keras" / "models" / "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    source = "Keras' cache" if cached.is_file() else "a download by Keras"
-    try:
-        whole = keras.applications.ResNet50(include_top=False, weights="imagenet")
-    except Exception as error:  # noqa: BLE001 - Keras raises whatever its download raised
-        raise TrainingError(
-            f"ResNet50's ImageNet weights could not be downloaded ({error}).", "Give a .weights.h5 file of them, or start from a bundle."
-        ) from None
-    run.log("note", text=f"ImageNet weights from {source}")
-    file = run.folder / "imagenet.weights.h5"
-    whole.save_weights(file)
-    return file
-
-
 def validate(model: keras.Model, config: TrainConfig, slices: data.Slices, where: np.ndarray) -> dict[str, float]:
     """Scores on held-out slices; `score` is the one that decides which epoch is the best."""
     answers = predict(model, slices.images[where])
@@ -480,70 +363,3 @@ def predict(model: keras.Model, images: np.ndarray, batch: int = 16) -> np.ndarr
 
 def rounded(logs: dict) -> dict:
     return {key: round(float(value), 5) for key, value in logs.items()}
-
-
-def assign(variables: list, values: list[np.ndarray]) -> None:
-    """Gives variables their values, in order.
-
-    Raises:
-        TrainingError: where number or shapes differ.
-    """
-    if len(variables) != len(values) or any(tuple(v.shape) != np.shape(x) for v, x in zip(variables, values, strict=True)):
-        raise TrainingError("The checkpoint belongs to another network.", "Start a new run in another folder.")
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-class Checkpoint:
-    """Everything a run needs to go on, in one file an epoch: weights, random states, optimiser, history. Two are kept, and the best."""
-
-    BEST = "best.npz"
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.best = folder / self.BEST
-
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("epoch-*.npz"))
-
-    def read(self) -> dict | None:
-        """State of the newest whole checkpoint: `epoch` (the next one) and `history`; None at the start. Damaged ones are removed."""
-        for file in reversed(self.files()):
-            try:
-                with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                    for name in stored.files:
-                        stored[name]  # a read compares each array with its checksum
-                    return json.loads(str(stored["state"]))
-            except DAMAGED:
-                file.unlink()
-        return None
-
-    def restore(self, model: keras.Model) -> None:
-        """Gives a compiled model everything that the newest checkpoint holds; to be called after `read`."""
-        with np.load(self.files()[-1], allow_pickle=False) as stored:
-            for part, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
-                assign(variables, [stored[name] for name in sorted(stored.files) if name.startswith(part)])
-
-    def write(self, model: keras.Model, epoch: int, history: list[dict]) -> None:
-        arrays = {f"model{n:04}": np.asarray(v) for n, v in enumerate(model.variables)}
-        arrays |= {f"optimizer{n:04}": np.asarray(v) for n, v in enumerate(model.optimizer.variables)}
-        save_arrays(self.folder / f"epoch-{epoch:04}.npz", arrays, {"epoch": epoch, "history": history})
-        for old in self.files()[:-2]:
-            old.unlink()
-
-    def write_best(self, model: keras.Model, epoch: int, logs: dict) -> None:
-        save_arrays(self.best, {v.path: np.asarray(v) for v in model.variables}, {"epoch": epoch, "logs": logs})
-
-
-def save_arrays(path: Path, arrays: dict[str, np.ndarray], state: dict) -> None:
-    """An `.npz` with a JSON text beside the arrays, written aside, synced and renamed."""
-    aside = path.with_suffix(".partial")
-    try:
-        with aside.open("wb") as file:
-            np.savez(file, **(arrays | {"state": np.array(json.dumps(state))}))  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise TrainingError(f'The checkpoint "{path}" could not be written ({error.strerror}).', "Free some space and resume the run.") from None

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper  # noqa: E402 - as all below: what trains 
 
 from brainviewer import paths  # noqa: E402
 from brainviewer.inference.bundle import choose_bundle, hash_file, read_bundle  # noqa: E402
-from brainviewer.training import bundling, finish, trainer  # noqa: E402
+from brainviewer.training import bundling, checkpoint, finish, trainer  # noqa: E402
 from brainviewer.training.bundling import NO_LICENCE, licence_of  # noqa: E402
 from brainviewer.training.run import Phase, Run, TrainConfig  # noqa: E402
 
@@ -25,7 +25,7 @@ def test_the_best_threshold_of_validation_becomes_one_half(tmp_path: Path) -> No
     trained = trainer.build(config, 32)
     image = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
     before = np.asarray(trained(image)["probability"])
-    store = trainer.Checkpoint(tmp_path)
+    store = checkpoint.Checkpoint(tmp_path)
     found = {}
     for threshold in (0.5, 0.2):
         store.write_best(trained, 0, {"val_threshold": threshold})

@@ -44,3 +44,17 @@ def test_perfect_is_better_than_wrong_and_gradients_stay_finite(name: str, pair:
     with tf.GradientTape() as tape:
         value = loss(y, guess)
     assert np.isfinite(tape.gradient(value, guess).numpy()).all()
+
+
+def test_a_small_tumour_counts_beside_a_large_one() -> None:
+    y = np.zeros((3, 32, 32, 1), np.float32)
+    y[0, 4:28, 4:28] = 1
+    y[1, 15:17, 15:17] = 1  # and a third slice shows nothing
+    found_large = y.copy()
+    found_large[1] = 0
+    assert float(losses.focal_tversky(y, found_large)) < 0.03
+    index = 1 / (0.7 * 4 + 1)
+    batch = (1 - (576 + 1) / (576 + 0.7 * 4 + 1)) ** 0.75
+    crossentropy = 4 * -np.log(1e-7) / y.size
+    expected = (batch + (1 - index) ** 0.75 / 2) / 2 + crossentropy
+    assert float(losses.small_too(y, found_large)) == pytest.approx(expected, rel=1e-3)

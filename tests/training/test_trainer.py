@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("keras")
 
 from brainviewer.errors import TrainingError
-from brainviewer.training import trainer
+from brainviewer.training import batches, checkpoint, starting, trainer
 from brainviewer.training.run import Phase, Run, TrainConfig
 
 pytestmark = pytest.mark.engine
@@ -27,7 +27,7 @@ def config(folder: Path, **changes: object) -> TrainConfig:
 
 
 def weights(run: Run) -> list[np.ndarray]:
-    newest = trainer.Checkpoint(run.checkpoints).files()[-1]
+    newest = checkpoint.Checkpoint(run.checkpoints).files()[-1]
     with np.load(newest) as stored:
         return [stored[name] for name in sorted(stored.files) if name.startswith("model")]
 
@@ -51,7 +51,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(folder: Path, tmp_path: Pa
     broken.create(config(folder))
     trainer.train(broken, lambda logs: broken.stop_file.touch())
     assert [e.kind for e in broken.events()][-1] == "stopped"
-    assert len(trainer.Checkpoint(broken.checkpoints).files()) == 1
+    assert len(checkpoint.Checkpoint(broken.checkpoints).files()) == 1
     assert not broken.stop_file.exists()  # a wish that was carried out is gone
     # What a kill in mid-write leaves behind must not be mistaken for a checkpoint.
     (broken.checkpoints / "epoch-0002.partial").write_bytes(b"half")
@@ -105,15 +105,15 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved_and_says_so(folder: Pat
 
     run = Run(tmp_path / "run")
     run.create(config(folder, phases=(Phase(32, 1),), batch=8))
-    real = trainer.Batches.__getitem__
+    real = batches.Batches.__getitem__
     errors = iter([tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), MemoryError()])
 
-    def short(self: trainer.Batches, number: int) -> tuple:
+    def short(self: batches.Batches, number: int) -> tuple:
         if self.config.batch > 2:
             raise next(errors)
         return real(self, number)
 
-    monkeypatch.setattr(trainer.Batches, "__getitem__", short)
+    monkeypatch.setattr(batches.Batches, "__getitem__", short)
     trainer.train(run)
     said = [e.logs for e in run.events() if e.kind == "batch"]
     assert [logs["batch"] for logs in said] == [4, 2]
@@ -166,21 +166,21 @@ def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -
 def test_a_checkpoint_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.create(config(folder, phases=(Phase(32, 2),)))
-    trainer.save_arrays(run.checkpoints / "epoch-0001.npz", {"model0000": np.zeros(3)}, {"epoch": 1, "history": [{"score": 0.1}]})
+    checkpoint.save_arrays(run.checkpoints / "epoch-0001.npz", {"model0000": np.zeros(3)}, {"epoch": 1, "history": [{"score": 0.1}]})
     with pytest.raises(TrainingError, match="another network"):
         trainer.train(run)
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "epoch-0001.npz"
-    trainer.save_arrays(target, {"a": np.ones(3)}, {"epoch": 1})
+    checkpoint.save_arrays(target, {"a": np.ones(3)}, {"epoch": 1})
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trainer.np, "savez", full)
+    monkeypatch.setattr(checkpoint.np, "savez", full)
     with pytest.raises(TrainingError, match="could not be written"):
-        trainer.save_arrays(target, {"a": np.zeros(3)}, {"epoch": 2})
+        checkpoint.save_arrays(target, {"a": np.zeros(3)}, {"epoch": 2})
     assert not list(tmp_path.glob("*.partial"))
     with np.load(target) as stored:
         assert stored["a"].tolist() == [1, 1, 1]
@@ -216,7 +216,7 @@ def test_negatives_are_drawn_anew_each_epoch(folder: Path) -> None:
     slices = data.load(data.index(folder), 32)
     everything = np.arange(len(slices.labels))
     settings = config(folder, negatives=0.5)
-    orders = [trainer.Batches(slices, everything, settings, epoch).order for epoch in (0, 0, 1)]
+    orders = [batches.Batches(slices, everything, settings, epoch).order for epoch in (0, 0, 1)]
     assert np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
     assert slices.labels[orders[0]].sum() == slices.labels.sum()
@@ -231,11 +231,11 @@ def test_a_run_starts_from_a_run_or_a_bundle_of_its_own_task(folder: Path, tmp_p
         best = {name: stored[name] for name in stored.files if name != "state"}
     settings = config(folder, start=str(first.folder))
     model = trainer.build(settings, 32)
-    trainer.start(model, settings, first)
+    starting.start(model, settings, first)
     for variable in model.weights:
         assert np.array_equal(np.asarray(variable), best[variable.path])
     with pytest.raises(TrainingError, match="another task"):
-        trainer.starting_weights(config(folder, task="classify", start=str(first.folder)))
+        starting.starting_weights(config(folder, task="classify", start=str(first.folder)))
 
 
 def test_time_left_follows_from_the_steps_after_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
