@@ -42,13 +42,15 @@ class Menus(QObject):
         for signal in (session.analysis_changed, session.result_changed, stage.settings_changed, stage.flow.busy_changed):
             signal.connect(self._on_changed)
         session.prediction_changed.connect(self._on_prediction)
+        session.settled.connect(self.refresh)
         stage.asked.connect(self.refresh)
         self.refresh()
 
     @Slot()
     def refresh(self) -> None:
         """Asks every command whether it can be done, and is on."""
-        self._ask(self._commands)
+        if not self._stage.session.unsettled:
+            self._ask(self._commands)
 
     def _ask(self, actions: Iterable[QAction]) -> None:
         asking = self._stage.asking

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,7 @@ class Session(Look):
     mask_changed: displayed index of the slice whose mask is another, or None when all of them may be.
     measured_changed: Measured, or None while nothing is.
     badge_changed: key of the series whose badge is new.
+    settled: several of the signals above, which belong together (`unsettled` meanwhile), were sent. For what is costly and needs only the end.
     """
 
     listing_changed = Signal(object)
@@ -49,6 +51,7 @@ class Session(Look):
     mask_changed = Signal(object)
     measured_changed = Signal(object)
     badge_changed = Signal(object)
+    settled = Signal()
 
     def __init__(self, settings: Settings | None = None, parent: QObject | None = None) -> None:
         super().__init__(settings or Settings(), parent)
@@ -68,9 +71,25 @@ class Session(Look):
         self.areas: tuple[int | None, ...] = ()
         self.measured: Measured | None = None
         self._masked_at = self.style.threshold
+        self._bursts = 0
         self._remembered: OrderedDict[str, tuple[ScanResult, tuple[Prediction | None, ...]]] = OrderedDict()
         self.prediction_changed.connect(self._on_prediction)
         self.style_changed.connect(self._on_style)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether more signals follow at once."""
+        return self._bursts > 0
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        self._bursts += 1
+        try:
+            yield
+        finally:
+            self._bursts -= 1
+        if not self._bursts:
+            self.settled.emit()
 
     # What is open
 
@@ -80,8 +99,9 @@ class Session(Look):
             self._left = self.scan
         self.preview, self.scan = preview, None
         self._empty()
-        self._announce()
-        self.preview_changed.emit(preview)
+        with self._together():
+            self._announce()
+            self.preview_changed.emit(preview)
 
     def end_preview(self) -> None:
         """It is not to be read after all: back to the scan that was on screen before."""
@@ -107,6 +127,10 @@ class Session(Look):
 
     def open(self, scan: OpenedScan) -> None:
         """Puts another scan on screen, with the finished answer it got before where there is one."""
+        with self._together():
+            self._open(scan)
+
+    def _open(self, scan: OpenedScan) -> None:
         self._no_preview()
         if self.listing is not scan.listing:
             known = {id(series) for series in self.listing.series} if self.listing is not None else set()
@@ -128,12 +152,13 @@ class Session(Look):
 
     def close(self) -> None:
         """Back to the start page."""
-        self._no_preview()
-        self.listing, self.scan, self.badges = None, None, {}
-        self._empty()
-        self._remembered.clear()
-        self.listing_changed.emit(None)
-        self._announce()
+        with self._together():
+            self._no_preview()
+            self.listing, self.scan, self.badges = None, None, {}
+            self._empty()
+            self._remembered.clear()
+            self.listing_changed.emit(None)
+            self._announce()
 
     def assume_spacing(self, spacing: Spacing | None) -> None:
         """The spacing (dz, dy, dx) in mm that was typed for the scan on screen, or None: unknown again."""
@@ -145,12 +170,17 @@ class Session(Look):
             self.spacing_changed.emit(volume)
 
     def _announce(self) -> None:
-        self.scan_changed.emit(self.scan)
-        self.windows_changed.emit(self.windows)
-        self.slice_changed.emit(self.z)
-        self.prediction_changed.emit(None)
-        self.result_changed.emit(self.result)
-        self.analysis_changed.emit(self.analysis)
+        with self._together():
+            self.scan_changed.emit(self.scan)
+            self.windows_changed.emit(self.windows)
+            self.slice_changed.emit(self.z)
+            self._announce_answers()
+
+    def _announce_answers(self) -> None:
+        with self._together():
+            self.prediction_changed.emit(None)
+            self.result_changed.emit(self.result)
+            self.analysis_changed.emit(self.analysis)
 
     # What is shown of it
 
@@ -189,9 +219,7 @@ class Session(Look):
         self.models_result = self.result = None
         self._models = self.predictions = (None,) * count
         self.analysis = Analysis(Phase.RUNNING, 0, count)
-        self.prediction_changed.emit(None)
-        self.result_changed.emit(None)
-        self.analysis_changed.emit(self.analysis)
+        self._announce_answers()
 
     def put_prediction(self, prediction: Prediction) -> None:
         """One slice's answer arrived."""
@@ -215,9 +243,7 @@ class Session(Look):
         self.analysis = Analysis(Phase.FINISHED, count, count)
         self._remember(result)
         self._count_findings()
-        self.prediction_changed.emit(None)
-        self.result_changed.emit(self.result)
-        self.analysis_changed.emit(self.analysis)
+        self._announce_answers()
 
     def end_analysis(self, phase: Phase) -> None:
         """Stopped or failed: what is finished stays."""
