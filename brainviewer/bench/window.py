@@ -39,7 +39,7 @@ class Painted(QObject):
         self._program = program
         self.times = 0
         self.slice_s = self.overlay_s = self.slice_cpu_s = self.overlay_cpu_s = 0.0
-        program.window.stage.scan.view.viewport().installEventFilter(self)
+        program.window.stage.scan.view.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Paint:

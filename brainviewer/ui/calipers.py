@@ -190,7 +190,7 @@ class CaliperHand(Hand):
         near = self._end_at(at) if at is not None and (self.free or self._calipers.laying) else None
         if near != self._near:
             self._near = near
-            self._view.viewport().update()
+            self._view.update()
         if near is not None:
             return Qt.CursorShape.SizeAllCursor
         return Qt.CursorShape.CrossCursor if self._calipers.laying else None

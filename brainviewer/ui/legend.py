@@ -47,7 +47,7 @@ class Legend(Hand):
 
     def draw(self, painter: QPainter, view: object) -> None:
         line = painter.fontMetrics().height() + 4
-        right, top = view.viewport().width() - 1.5 * GRID_PX, 1.5 * GRID_PX + 2 * line
+        right, top = view.width() - 1.5 * GRID_PX, 1.5 * GRID_PX + 2 * line
         for kind in self.kinds:
             self._draw_kind(painter, kind, right, top, line)
             top += line

@@ -68,4 +68,4 @@ class PenHand(Hand):
     def _move_ring(self, at: Point | None) -> None:
         self._at = at
         if self._holds:
-            self._view.viewport().update()
+            self._view.update()

@@ -6,10 +6,9 @@ import math
 
 import cv2
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QTransform, QWheelEvent
-from PySide6.QtWidgets import QGraphicsView, QStyleOptionGraphicsItem, QWidget
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from . import palette
 from .hand import Hand, Point, write
@@ -18,66 +17,69 @@ WHEEL_NOTCH = 120
 TRACKPAD_NOTCH_PX = 30
 ZOOM_STEP = 1.2
 MOST_ZOOM = 40.0
+MARGIN = 0.02
+"""Of the slice, left free on each side where the whole of it is shown."""
+SMALLEST = QSize(76, 76)
 LETTERS = {"axial": ("R", "L", "A", "P"), "coronal": ("R", "L", "H", "F"), "sagittal": ("A", "P", "H", "F")}
 """What lies at the left, right, top and bottom of the displayed volume's planes (see the interface: displayed volume)."""
 
 
-class _Picture(pg.ImageItem):
+class _Picture:
     """An image of (Y, X, 3) uint8 RGB, enlarged by OpenCV, which takes a third of Qt's time; what was enlarged serves until something changes."""
 
-    _pixels = np.empty((0, 0, 4), np.uint8)
-    _shown: tuple[object, QImage, QPointF] | None = None
+    def __init__(self) -> None:
+        self._pixels = np.empty((0, 0, 4), np.uint8)
+        self._screen_pixels = self._pixels
+        self._shown: tuple[object, QImage, QPointF] | None = None
+        self.smooth = True
 
-    def render(self) -> None:
-        rows, columns = self.image.shape[:2]
-        if self._pixels.shape[:2] != (rows, columns):
-            self._pixels = np.empty((rows, columns, 4), np.uint8)
-        cv2.cvtColor(self.image, cv2.COLOR_RGB2BGRA, dst=self._pixels)
-        self._renderRequired = self._unrenderable = False
+    def set(self, image: np.ndarray | None) -> None:
+        if image is None:
+            self._pixels = np.empty((0, 0, 4), np.uint8)
+        else:
+            rows, columns = image.shape[:2]
+            if self._pixels.shape[:2] != (rows, columns):
+                self._pixels = np.empty((rows, columns, 4), np.uint8)
+            cv2.cvtColor(image, cv2.COLOR_RGB2BGRA, dst=self._pixels)
         self._shown = None
 
-    def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
-        if self.image is None or widget is None:
+    def paint(self, painter: QPainter, place: QRectF, view: QRect) -> None:
+        """Paints it at a place of the view; the rest of the view stays as it is."""
+        if not len(self._pixels) or place.isEmpty():
             return
-        if self._renderRequired:
-            self.render()
         to_screen = painter.deviceTransform()
-        from_view = painter.worldTransform().inverted()[0] * to_screen
-        seen = from_view.mapRect(QRectF(widget.rect()))
-        smooth = bool(painter.renderHints() & QPainter.RenderHint.SmoothPixmapTransform)
-        rests_on = (to_screen, from_view, seen, smooth)
+        on_screen, seen = to_screen.mapRect(place), to_screen.mapRect(QRectF(view))
+        rests_on = (on_screen, seen, self.smooth)
         if self._shown is None or self._shown[0] != rests_on:
-            self._shown = rests_on, *self._enlarged(to_screen, seen, smooth)
-        picture, place = self._shown[1:]
-        if picture.isNull():
-            return
-        picture.setDevicePixelRatio(from_view.m11())
-        painter.save()
-        painter.resetTransform()
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)  # each of its pixels is one of the screen's
-        painter.drawImage(from_view.inverted()[0].map(place), picture)
-        painter.restore()
+            self._shown = rests_on, *self._enlarged(on_screen, seen)
+        picture, corner = self._shown[1:]
+        if not picture.isNull():
+            picture.setDevicePixelRatio(to_screen.m11())
+            painter.drawImage(to_screen.inverted()[0].map(corner), picture)
 
-    def _enlarged(self, to_screen: QTransform, seen: QRectF, smooth: bool) -> tuple[QImage, QPointF]:
+    def _enlarged(self, place: QRectF, seen: QRectF) -> tuple[QImage, QPointF]:
         """What is seen of the image, in the screen's pixels, and where on the screen it begins; its edges lie on whole pixels there."""
+        rows, columns = self._pixels.shape[:2]
         spans = []
-        for count, step, start, first, last in (
-            (self._pixels.shape[0], to_screen.m22(), to_screen.dy(), seen.top(), seen.bottom()),
-            (self._pixels.shape[1], to_screen.m11(), to_screen.dx(), seen.left(), seen.right()),
+        for count, start, extent, first, last in (
+            (rows, place.top(), place.height(), seen.top(), seen.bottom()),
+            (columns, place.left(), place.width(), seen.left(), seen.right()),
         ):
+            step = extent / count
             # One pixel more at each end, so that what is blended at the border of the view is what lies there.
             begin, end = max(0, math.floor((first - start) / step) - 1), min(count, math.ceil((last - start) / step) + 1)
             if end <= begin:
                 return QImage(), QPointF()
-            place = round(start + begin * step)
-            spans.append((slice(begin, end), place, max(1, round(start + end * step) - place)))
-        (rows, top, height), (columns, left, width) = spans
-        method = cv2.INTER_NEAREST_EXACT if not smooth else cv2.INTER_AREA if to_screen.m11() <= 0.5 else cv2.INTER_LINEAR
-        self._screen_pixels = cv2.resize(self._pixels[rows, columns], (width, height), interpolation=method)  # Qt does not keep them
+            corner = round(start + begin * step)
+            spans.append((slice(begin, end), corner, max(1, round(start + end * step) - corner)))
+        (lines, top, height), (points, left, width) = spans
+        half = place.width() <= columns / 2
+        method = cv2.INTER_NEAREST_EXACT if not self.smooth else cv2.INTER_AREA if half else cv2.INTER_LINEAR
+        self._screen_pixels = cv2.resize(self._pixels[lines, points], (width, height), interpolation=method)  # Qt does not keep them
         return QImage(self._screen_pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32), QPointF(left, top)
 
 
-class SliceView(pg.GraphicsView):
+class SliceView(QWidget):
     """Signals:
     scrolled: slices to go by (int).
     level_dragged: (right, up) in fractions of the view, since the last report.
@@ -89,19 +91,17 @@ class SliceView(pg.GraphicsView):
     hovered = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=palette.SCAN_GROUND)
+        super().__init__(parent)
         self.setObjectName("sliceView")
         self.setAccessibleName(self.tr("Scan"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAcceptDrops(False)  # the window takes them
-        self.viewport().setAcceptDrops(False)
-        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(SMALLEST)
         self.setMouseTracking(True)
-        self._box = pg.ViewBox(enableMouse=False, enableMenu=False, invertY=True, defaultPadding=0)
-        self._box.setAspectLocked(True)
-        self.setCentralItem(self._box)
-        self._item = _Picture(axisOrder="row-major")
-        self._box.addItem(self._item)
+        self._picture = _Picture()
+        self._middle = QPointF(0.5, 0.5)
+        self._px_per_mm = 1.0
         self._shape = (1, 1)
         self._pixel_mm: tuple[float, float] | None = None
         self._fitted = True
@@ -113,7 +113,6 @@ class SliceView(pg.GraphicsView):
         self._holding: Hand | None = None
         self._letters: tuple[str, str, str, str] | None = None
         self._corners: dict[str, tuple[str, ...]] = {}
-        self.set_smooth(True)
 
     # What is shown
 
@@ -121,27 +120,23 @@ class SliceView(pg.GraphicsView):
         """The rows and columns of what follows, the size of a pixel (dy, dx) where it is known, and the plane's name where it is."""
         self._shape, self._pixel_mm = shape, pixel_mm
         self._letters = LETTERS.get(plane or "")
-        self._item.setRect(self._extent())
         self.fit()
 
     def set_picture(self, picture: np.ndarray | None) -> None:
         """(Y, X, 3) uint8 RGB, or None for nothing."""
-        if picture is None:
-            self._item.clear()
-            return
-        self._item.setImage(picture, autoLevels=False, levels=None)
-        self._item.setRect(self._extent())
+        self._picture.set(picture)
+        self.update()
 
     def set_corners(self, **texts: tuple[str, ...]) -> None:
         """Lines of text at top_left, top_right, bottom_left and bottom_right."""
         if texts != self._corners:
             self._corners = texts
-            self.viewport().update()
+            self.update()
 
     def set_smooth(self, smooth: bool) -> None:
         """Whether enlarged pixels are blended or left as squares."""
-        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
-        self.viewport().update()
+        self._picture.smooth = smooth
+        self.update()
 
     # Zoom
 
@@ -149,18 +144,16 @@ class SliceView(pg.GraphicsView):
     def fit(self) -> None:
         """The whole slice, as large as it goes."""
         self._fitted = True
-        self._box.setRange(self._extent(), padding=0.02)
-        self.viewport().update()
+        self._middle, self._px_per_mm = self._extent().center(), self._px_per_mm_of_all()
+        self.update()
 
     @Slot()
     def show_actual_size(self) -> None:
         """One pixel of the slice, in its finer direction, on one of the screen's."""
         finer_mm = min(self._pixel_mm or (1.0, 1.0))
-        wanted = finer_mm * self.devicePixelRatioF()
-        now = self._box.viewRect().width() / max(self._box.width(), 1)
         self._fitted = False
-        self._box.scaleBy((wanted / now, wanted / now))
-        self.viewport().update()
+        self._px_per_mm = 1 / (finer_mm * self.devicePixelRatioF())
+        self.update()
 
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Enlarges about a point of the view, or its middle; never makes the whole slice smaller than it is when it fits."""
@@ -170,16 +163,32 @@ class SliceView(pg.GraphicsView):
             if now > 1:
                 self.fit()
             return
-        centre = self._box.mapSceneToView(at if at is not None else QPointF(self.rect().center()))
+        at = at if at is not None else QRectF(self.rect()).center()
+        held = self._mm_at(at)
         self._fitted = False
-        self._box.scaleBy((1 / factor, 1 / factor), center=centre)
-        self.viewport().update()
+        self._px_per_mm *= factor
+        self._middle += held - self._mm_at(at)
+        self.update()
 
     def magnification(self) -> float:
         """1 where the whole slice is shown, 2 where it is twice as large."""
-        extent, seen = self._extent(), self._box.viewRect()
-        whole = max(extent.width() * 1.04 / max(self._box.width(), 1), extent.height() * 1.04 / max(self._box.height(), 1))
-        return whole / (seen.width() / max(self._box.width(), 1))
+        return self._px_per_mm / self._px_per_mm_of_all()
+
+    def seen(self) -> QRectF:
+        """What of the slice's plane is in view, in millimetres where they are known, else pixels."""
+        rect = QRectF(self.rect())
+        return QRectF(self._mm_at(rect.topLeft()), self._mm_at(rect.bottomRight()))
+
+    def _px_per_mm_of_all(self) -> float:
+        """With a narrow margin all round."""
+        extent, margins = self._extent(), 1 + 2 * MARGIN
+        return min(max(self.width(), 1) / extent.width(), max(self.height(), 1) / extent.height()) / margins
+
+    def _mm_at(self, position: QPointF) -> QPointF:
+        return self._middle + (position - QRectF(self.rect()).center()) / self._px_per_mm
+
+    def _position_of(self, mm: QPointF) -> QPointF:
+        return (mm - self._middle) * self._px_per_mm + QRectF(self.rect()).center()
 
     def _extent(self) -> QRectF:
         """The slice in view coordinates: millimetres where they are known, else pixels."""
@@ -188,7 +197,7 @@ class SliceView(pg.GraphicsView):
 
     def _pixel_at(self, position: QPointF) -> tuple[int, int] | None:
         """(row, column) under a point of the view."""
-        point, extent = self._box.mapSceneToView(position), self._extent()
+        point, extent = self._mm_at(position), self._extent()
         if not extent.contains(point) or point.x() >= extent.right() or point.y() >= extent.bottom():
             return None
         return int(point.y() / extent.height() * self._shape[0]), int(point.x() / extent.width() * self._shape[1])
@@ -201,13 +210,13 @@ class SliceView(pg.GraphicsView):
 
     def point_at(self, position: QPointF) -> Point:
         """What lies at a place of the view, outside the slice too."""
-        point, (dy, dx) = self._box.mapSceneToView(position), self._pixel_mm or (1.0, 1.0)
+        point, (dy, dx) = self._mm_at(position), self._pixel_mm or (1.0, 1.0)
         return point.y() / dy, point.x() / dx
 
     def place_of(self, point: Point) -> QPointF:
         """Where in the view a point of the slice lies."""
         dy, dx = self._pixel_mm or (1.0, 1.0)
-        return self._box.mapViewToScene(QPointF(point[1] * dx, point[0] * dy))
+        return self._position_of(QPointF(point[1] * dx, point[0] * dy))
 
     def _hand_that_takes(self, event: QMouseEvent) -> Hand | None:
         at = self.point_at(event.position())
@@ -217,24 +226,26 @@ class SliceView(pg.GraphicsView):
         """Tells the hands where the pointer is, and gives it the shape that they ask for."""
         shapes = [shape for shape in [hand.hover(at) for hand in self._hands] if shape is not None]
         if self._space:
-            self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+            self.setCursor(Qt.CursorShape.OpenHandCursor)
         elif shapes:
-            self.viewport().setCursor(shapes[0])
+            self.setCursor(shapes[0])
         else:
-            self.viewport().unsetCursor()
+            self.unsetCursor()
 
     # Words around the scan
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        painter = QPainter(self.viewport())
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), palette.SCAN_GROUND)
+        extent = self._extent()
+        self._picture.paint(painter, QRectF(self._position_of(extent.topLeft()), self._position_of(extent.bottomRight())), self.rect())
         painter.setFont(palette.tabular(self.font()))
         for hand in reversed(self._hands):
             painter.save()
             hand.draw(painter, self)
             painter.restore()
         margin = 1.5 * palette.GRID_PX
-        frame = QRectF(self.viewport().rect()).adjusted(margin, margin, -margin, -margin)
+        frame = QRectF(self.rect()).adjusted(margin, margin, -margin, -margin)
         widest = round(frame.width() / 2 - 3 * palette.GRID_PX)  # the letters in the middle of each edge stay free
         left, right = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
         top, bottom = Qt.AlignmentFlag.AlignTop, Qt.AlignmentFlag.AlignBottom
@@ -251,9 +262,8 @@ class SliceView(pg.GraphicsView):
 
     def _draw_ruler(self, painter: QPainter, frame: QRectF) -> None:
         """A bar of a round length in the lower middle right, above the corner's words."""
-        px_per_mm = self._box.width() / max(self._box.viewRect().width(), 1e-6)
-        length_mm = next((mm for mm in (100, 50, 20, 10, 5, 2, 1) if mm * px_per_mm <= 140), 1)
-        length_px = length_mm * px_per_mm
+        length_mm = next((mm for mm in (100, 50, 20, 10, 5, 2, 1) if mm * self._px_per_mm <= 140), 1)
+        length_px = length_mm * self._px_per_mm
         lines = len(self._corners.get("bottom_right", ()))
         y = frame.bottom() - painter.fontMetrics().height() * (lines + 0.4)
         words = QRectF(frame.right() - 200, y - painter.fontMetrics().height() - 4, 200, painter.fontMetrics().height())
@@ -266,7 +276,7 @@ class SliceView(pg.GraphicsView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if getattr(self, "_fitted", False):
+        if self._fitted:
             self.fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -291,7 +301,7 @@ class SliceView(pg.GraphicsView):
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         if event.button() == Qt.MouseButton.MiddleButton or (event.button() == Qt.MouseButton.LeftButton and self._space):
             self._drag = "pan"
-            self.viewport().setCursor(Qt.CursorShape.ClosedHandCursor)
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
         elif self._holding is None and self._drag is None:
             self._holding = self._hand_that_takes(event)
             if self._holding is None and event.button() == Qt.MouseButton.LeftButton:
@@ -304,10 +314,9 @@ class SliceView(pg.GraphicsView):
         if self._holding is not None:
             self._holding.drag(self.point_at(event.position()), event)
         elif self._drag == "pan":
-            before, now = self._box.mapSceneToView(self._drag_from), self._box.mapSceneToView(event.position())
             self._fitted = False
-            self._box.translateBy(x=before.x() - now.x(), y=before.y() - now.y())
-            self.viewport().update()
+            self._middle -= moved / self._px_per_mm
+            self.update()
         elif self._drag == "level":
             extent = max(min(self.width(), self.height()), 1)
             self.level_dragged.emit((moved.x() / extent, -moved.y() / extent))
@@ -340,7 +349,7 @@ class SliceView(pg.GraphicsView):
             event.accept()
             if not event.isAutoRepeat():
                 self._space = True
-                self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+                self.setCursor(Qt.CursorShape.OpenHandCursor)
             return
         event.ignore()
 
@@ -349,11 +358,11 @@ class SliceView(pg.GraphicsView):
             event.accept()
             if not event.isAutoRepeat():
                 self._space = False
-                self.viewport().unsetCursor()
+                self.unsetCursor()
             return
         event.ignore()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self._space = False
-        self.viewport().unsetCursor()
+        self.unsetCursor()

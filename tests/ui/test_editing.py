@@ -44,7 +44,7 @@ def spot(program: Program, y: float, x: float) -> QPoint:
 
 def drag(program: Program, *points: tuple[float, float], button: Qt.MouseButton = LEFT) -> None:
     """Through points (y, x) in pixels with a button held."""
-    port = program.window.stage.scan.view.viewport()
+    port = program.window.stage.scan.view
     places = [spot(program, *point) for point in points]
     QTest.mousePress(port, button, pos=places[0])
     for place in places[1:]:
@@ -121,7 +121,7 @@ def test_size_by_keys_and_wheel(drawing: Program) -> None:
         event = QWheelEvent(
             QPointF(50, 50), QPointF(50, 50), QPoint(), QPoint(0, turn), Qt.MouseButton.NoButton, modifiers, Qt.ScrollPhase.NoScrollPhase, False
         )
-        QApplication.sendEvent(view.viewport(), event)
+        QApplication.sendEvent(view, event)
     assert editing.pen.size < start
     assert drawing.session.z == 0, "without Shift the wheel goes through the slices"
     for _ in range(40):

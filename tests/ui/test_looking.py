@@ -121,7 +121,7 @@ def test_the_place_under_the_pointer_is_in_mm_and_voxels(qtbot: Any, program: Pr
     show(qtbot, program, fake, placed_volume())
     view, session = view_of(program), program.session
     session.set_slice(8)
-    qtbot.mouseMove(view.viewport(), view.place_of((30.5, 20.5)).toPoint())
+    qtbot.mouseMove(view, view.place_of((30.5, 20.5)).toPoint())
     value = session.volume[8][30, 20, 1]
     qtbot.waitUntil(lambda: len(view._corners["bottom_left"]) == 3, timeout=TIMEOUT_MS)
     assert view._corners["bottom_left"][:2] == ("R 0.0   P 10.0   H 10.0 mm", f"x 20, y 30: {value}")
@@ -139,7 +139,7 @@ def test_the_film_plays_round_the_end_until_someone_scrolls(qtbot: Any, opened: 
     qtbot.waitUntil(lambda: len(seen) >= 4, timeout=TIMEOUT_MS)
     assert seen[:4] == [SLICES - 1, 0, 1, 2]
     assert child(opened.window, QAction, "playAction").isChecked()
-    wheel(view_of(opened).viewport(), -1)
+    wheel(view_of(opened), -1)
     assert not child(opened.window, QAction, "playAction").isChecked()
     assert "Play" in child(opened.window, QToolButton, "playButton").toolTip()
 

@@ -112,7 +112,7 @@ def test_the_ends_of_a_diameter_can_be_dragged(qtbot: Any, sized: Program) -> No
     assert session.z == session.measured.measures.diameters.z
     longest = calipers.lines()[0]
     windows, start = session.windows, view.place_of(longest.ends[0])
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, start.toPoint(), (start + QPoint(20, 30)).toPoint())
+    drag(qtbot, view, Qt.MouseButton.LeftButton, start.toPoint(), (start + QPoint(20, 30)).toPoint())
     moved = calipers.lines()[0]
     assert session.windows == windows, "the drag is the line's, not the window's"
     assert moved.ends[1] == longest.ends[1]
@@ -132,21 +132,21 @@ def test_a_ruler_is_laid_by_pulling_a_line(qtbot: Any, sized: Program) -> None:
     press(sized.window, "D")
     assert child(sized.window, QToolButton, "rulerButton").isChecked()
     a, b = view.place_of((10, 10)).toPoint(), view.place_of((40, 30)).toPoint()
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, a, b)
+    drag(qtbot, view, Qt.MouseButton.LeftButton, a, b)
     (ruler,) = calipers.lines()
     assert line_mm(ruler.ends, SPACING) == pytest.approx(np.hypot(30 * 1.0, 20 * 0.5), abs=0.5)
     assert calipers.words(ruler) == f"{line_mm(ruler.ends, SPACING):.1f} mm"
-    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.place_of((50, 40)).toPoint())
+    qtbot.mouseClick(view, Qt.MouseButton.LeftButton, pos=view.place_of((50, 40)).toPoint())
     assert calipers.lines() == (ruler,), "a click lays nothing"
     session.set_slice(2)
     assert calipers.lines() == (), "it belongs to its slice"
     session.set_slice(1)
     press(sized.window, "Esc")
     assert not calipers.laying
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, b, b + QPoint(12, 0))
+    drag(qtbot, view, Qt.MouseButton.LeftButton, b, b + QPoint(12, 0))
     assert calipers.lines()[0] != ruler, "its ends can still be dragged"
     press(sized.window, "D")
-    qtbot.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=a)
+    qtbot.mouseClick(view, Qt.MouseButton.RightButton, pos=a)
     assert calipers.lines() == ()
 
 
@@ -158,7 +158,7 @@ def test_only_one_tool_is_in_hand(qtbot: Any, sized: Program) -> None:
     z = sized.session.measured.measures.diameters.z
     sized.session.set_slice(z)
     view, end = view_of(sized), calipers.lines()[0]
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, view.place_of(end.ends[0]).toPoint(), view.place_of(end.ends[1]).toPoint())
+    drag(qtbot, view, Qt.MouseButton.LeftButton, view.place_of(end.ends[0]).toPoint(), view.place_of(end.ends[1]).toPoint())
     assert not calipers.moved, "the brush draws over the lines' ends"
     assert z in sized.session.edited
     press(sized.window, "D")
@@ -175,7 +175,7 @@ def test_without_a_spacing_there_are_no_millimetres(qtbot: Any, opened: Program)
     assert text(window, "lesionsLabel") == "2"
     assert text(window, "centreLabel").startswith(f"slice {round(np.mean(np.nonzero(opened.session.whole_mask())[0])) + 1}, x ")
     press(window, "D")
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, view.place_of((10, 10)).toPoint(), view.place_of((40, 10)).toPoint())
+    drag(qtbot, view, Qt.MouseButton.LeftButton, view.place_of((10, 10)).toPoint(), view.place_of((40, 10)).toPoint())
     (ruler,) = lines(opened).lines()
     assert lines(opened).words(ruler).endswith(" pixels")
     assert "mm" not in "".join(label.text() for label in window.findChild(QWidget, "resultPanel").findChildren(QLabel) if "ruler" not in label.text())

@@ -45,7 +45,7 @@ def view_of(program: Program) -> SliceView:
 
 
 def test_wheel_goes_through_slices(opened: Program) -> None:
-    port = view_of(opened).viewport()
+    port = view_of(opened)
     opened.session.set_slice(3)
     wheel(port, -1)
     assert opened.session.z == 4
@@ -61,40 +61,40 @@ def test_ctrl_wheel_zooms_at_the_pointer_and_double_click_fits(qtbot: Any, opene
     view = view_of(opened)
     at = QPointF(view.width() / 2 + 30, view.height() / 2 - 20)
     before = view._pixel_at(at)
-    wheel(view.viewport(), 4, Qt.KeyboardModifier.ControlModifier, at)
+    wheel(view, 4, Qt.KeyboardModifier.ControlModifier, at)
     assert view.magnification() == pytest.approx(1.2**4, rel=0.01)
     after = view._pixel_at(at)
     assert after is not None
     assert np.abs(np.subtract(after, before)).max() <= 1
     assert opened.session.z == SLICES // 2
-    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.rect().center())
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=view.rect().center())
     assert view.magnification() == pytest.approx(1, rel=0.01)
-    wheel(view.viewport(), -3, Qt.KeyboardModifier.ControlModifier)
+    wheel(view, -3, Qt.KeyboardModifier.ControlModifier)
     assert view.magnification() == pytest.approx(1, rel=0.01), "never smaller than the whole slice"
 
 
 def test_left_drag_changes_contrast_and_middle_drag_moves(qtbot: Any, opened: Program) -> None:
     view, session = view_of(opened), opened.session
-    auto, seen = session.windows, view._box.viewRect()
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(260, 200))
+    auto, seen = session.windows, view.seen()
+    drag(qtbot, view, Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(260, 200))
     assert session.windows[1].width > auto[1].width
     assert session.windows[1].level == pytest.approx(auto[1].level)
-    assert view._box.viewRect() == seen
+    assert view.seen() == seen
     changed = session.windows
-    drag(qtbot, view.viewport(), Qt.MouseButton.MiddleButton, QPoint(200, 200), QPoint(240, 230))
+    drag(qtbot, view, Qt.MouseButton.MiddleButton, QPoint(200, 200), QPoint(240, 230))
     assert session.windows == changed
-    assert view._box.viewRect().x() < seen.x()
-    assert view._box.viewRect().y() < seen.y()
+    assert view.seen().x() < seen.x()
+    assert view.seen().y() < seen.y()
 
 
 def test_space_drag_moves(qtbot: Any, opened: Program) -> None:
     view, session = view_of(opened), opened.session
-    auto, seen = session.windows, view._box.viewRect()
+    auto, seen = session.windows, view.seen()
     qtbot.keyPress(view, Qt.Key.Key_Space)
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(240, 200))
+    drag(qtbot, view, Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(240, 200))
     qtbot.keyRelease(view, Qt.Key.Key_Space)
     assert session.windows == auto
-    assert view._box.viewRect().x() < seen.x()
+    assert view.seen().x() < seen.x()
 
 
 class Recorder(Hand):
@@ -125,17 +125,17 @@ def test_a_hand_takes_the_mouse_where_it_wants(qtbot: Any, opened: Program) -> N
     windows, z = session.windows, session.z
     start, end = view.place_of((10.5, 5.5)), view.place_of((20.5, 15.5))
     assert view.point_at(start) == pytest.approx((10.5, 5.5))
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, start.toPoint(), end.toPoint())
+    drag(qtbot, view, Qt.MouseButton.LeftButton, start.toPoint(), end.toPoint())
     assert [what for what, _ in hand.seen] == ["press", "drag", "release"]
     assert hand.seen[1][1] == pytest.approx((20.5, 15.5), abs=0.2)
     assert session.windows == windows, "it is no contrast drag then"
-    drag(qtbot, view.viewport(), Qt.MouseButton.LeftButton, view.place_of((10, 30)).toPoint(), end.toPoint())
+    drag(qtbot, view, Qt.MouseButton.LeftButton, view.place_of((10, 30)).toPoint(), end.toPoint())
     assert session.windows != windows, "what it does not take is the view's own"
     assert len(hand.seen) == 3
     view.zoom(2.0)
-    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.place_of((32, 23)).toPoint())
+    qtbot.mouseDClick(view, Qt.MouseButton.LeftButton, pos=view.place_of((32, 23)).toPoint())
     assert view.magnification() == pytest.approx(2, rel=0.01), "the second press of two is the hand's too"
-    wheel(view.viewport(), -1, Qt.KeyboardModifier.AltModifier)
+    wheel(view, -1, Qt.KeyboardModifier.AltModifier)
     assert session.z == z
 
 
@@ -144,8 +144,8 @@ def test_the_scan_keeps_its_proportions(qtbot: Any, opened: Program) -> None:
     for size in ((1024, 700), (1500, 720), (1030, 1000)):
         opened.window.resize(*size)
         qtbot.waitUntil(lambda size=size: opened.window.width() == size[0])
-        pixel = view._box.viewPixelSize()
-        assert pixel[0] == pytest.approx(pixel[1], rel=1e-6)
+        zero = view.place_of((0, 0))
+        assert (view.place_of((0, 1)) - zero).x() == pytest.approx((view.place_of((1, 0)) - zero).y(), rel=1e-6)
     view.set_grid((10, 20), (2.0, 0.5), "axial")
     extent = view._extent()
     assert (extent.width(), extent.height()) == (10.0, 20.0), "millimetres, not pixels, where they are known"
@@ -220,7 +220,7 @@ def test_the_heat_map_has_a_bar(opened: Program) -> None:
     opened.session.set_layers(heatmap=True)
     assert legend.heat
     after = view.grab().toImage()
-    x = view.viewport().width() - 16
+    x = view.width() - 16
     column = [qGray(after.pixel(x, y)) for y in range(60, 170, 10)]
     assert column == sorted(column, reverse=True), "from 1 above to 0 below"
     assert column[0] > column[-1] + 100

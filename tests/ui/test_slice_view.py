@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF
 from PySide6.QtGui import qGray
-from PySide6.QtWidgets import QWidget
 
 from brainviewer.ui.slice_view import SliceView
 
@@ -17,15 +15,13 @@ SHAPE = (40, 50)
 
 
 @pytest.fixture
-def view(qtbot: Any) -> Iterator[SliceView]:
-    window = QWidget()
-    qtbot.addWidget(window)  # a view of pyqtgraph's must not be closed by itself
-    view = SliceView(window)
+def view(qtbot: Any) -> SliceView:
+    view = SliceView()
+    qtbot.addWidget(view)
     view.resize(701, 433)
     view.set_grid(SHAPE, (1.0, 0.8), None)
-    window.show()
-    yield view
-    window.close()  # and the window must not go before the view
+    view.show()
+    return view
 
 
 @pytest.mark.parametrize("smooth", [True, False])
@@ -39,7 +35,7 @@ def test_a_pixel_lies_where_the_view_says(view: SliceView, zooms: tuple[tuple[fl
     shown, seen = view.grab().toImage(), 0
     for (row, column), white in np.ndenumerate(bright):
         middle = view.place_of((row + 0.5, column + 0.5)).toPoint()
-        if view.viewport().rect().contains(middle):
+        if view.rect().contains(middle):
             seen += 1
             assert (qGray(shown.pixel(middle)) > 127) == white, (row, column)
     assert seen >= 8

@@ -378,7 +378,7 @@ def test_a_slider_with_the_focus_keeps_the_arrow_keys(qtbot: Any, opened: Progra
     QTest.keyClick(slider, Qt.Key.Key_Right)
     assert slider.value() == 46
     assert opened.session.z == z
-    qtbot.mouseClick(child(opened.window, QWidget, "sliceView").viewport(), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(child(opened.window, QWidget, "sliceView"), Qt.MouseButton.LeftButton)
     press(opened.window, "Right")
     assert opened.session.z == z + 1
 

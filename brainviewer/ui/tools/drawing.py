@@ -119,7 +119,7 @@ class Drawings(Tool):
 
     @Slot(object)
     def _on_pen(self, pen: Pen) -> None:
-        self.stage.scan.view.viewport().update()
+        self.stage.scan.view.update()
         if pen.drawing is not Drawing.NONE:
             self.session.show_overlay(True)
             self.stage.take(self)

@@ -73,11 +73,11 @@ class Measurements(Tool):
     def _on_hand(self, changed: object) -> None:
         self.calipers.set_laying(self.stage.in_hand is self)
         self._hand.free = self.stage.in_hand is None
-        self.stage.scan.view.viewport().update()
+        self.stage.scan.view.update()
 
     @Slot()
     def _on_lines(self) -> None:
         if not self.is_open() and self.calipers.laying:
             self.stage.take(None)
-        self.stage.scan.view.viewport().update()
+        self.stage.scan.view.update()
         self.changed.emit()
