@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from .stage import Stage
-from .state import Phase
+from .state import Analysis
 from .tools.tool import MENUS, NO_MENU, Command, Tool
 
 
@@ -39,9 +39,10 @@ class Menus(QObject):
         session = stage.session
         for signal in (session.scan_changed, session.layers_changed, session.style_changed, session.show_changed, session.windows_changed):
             signal.connect(self._on_changed)
-        for signal in (session.analysis_changed, session.result_changed, stage.settings_changed, stage.flow.busy_changed):
+        for signal in (session.result_changed, stage.settings_changed):
             signal.connect(self._on_changed)
-        session.prediction_changed.connect(self._on_prediction)
+        self._phase = session.analysis.phase
+        session.analysis_changed.connect(self._on_analysis)
         session.settled.connect(self.refresh)
         stage.asked.connect(self.refresh)
         self.refresh()
@@ -69,8 +70,9 @@ class Menus(QObject):
         self.refresh()
 
     @Slot(object)
-    def _on_prediction(self, prediction: object) -> None:
-        if self._stage.session.analysis.phase is not Phase.RUNNING:  # else the change of the analysis follows at once
+    def _on_analysis(self, analysis: Analysis) -> None:
+        if analysis.phase is not self._phase:  # and not for every slice that arrives
+            self._phase = analysis.phase
             self.refresh()
 
     @Slot()

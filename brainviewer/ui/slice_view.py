@@ -144,7 +144,7 @@ class SliceView(QWidget):
     def fit(self) -> None:
         """The whole slice, as large as it goes."""
         self._fitted = True
-        self._middle, self._px_per_mm = self._extent().center(), self._px_per_mm_of_all()
+        self._middle, self._px_per_mm = self._extent().center(), self._whole(self.size())
         self.update()
 
     @Slot()
@@ -172,17 +172,17 @@ class SliceView(QWidget):
 
     def magnification(self) -> float:
         """1 where the whole slice is shown, 2 where it is twice as large."""
-        return self._px_per_mm / self._px_per_mm_of_all()
+        return self._px_per_mm / self._whole(self.size())
 
     def seen(self) -> QRectF:
         """What of the slice's plane is in view, in millimetres where they are known, else pixels."""
         rect = QRectF(self.rect())
         return QRectF(self._mm_at(rect.topLeft()), self._mm_at(rect.bottomRight()))
 
-    def _px_per_mm_of_all(self) -> float:
-        """With a narrow margin all round."""
+    def _whole(self, view: QSize) -> float:
+        """The scale, in pixels per millimetre, at which the whole slice fits into a view of some size, with a narrow margin all round."""
         extent, margins = self._extent(), 1 + 2 * MARGIN
-        return min(max(self.width(), 1) / extent.width(), max(self.height(), 1) / extent.height()) / margins
+        return min(max(view.width(), 1) / extent.width(), max(view.height(), 1) / extent.height()) / margins
 
     def _mm_at(self, position: QPointF) -> QPointF:
         return self._middle + (position - QRectF(self.rect()).center()) / self._px_per_mm
@@ -278,6 +278,8 @@ class SliceView(QWidget):
         super().resizeEvent(event)
         if self._fitted:
             self.fit()
+        elif event.oldSize().isValid():
+            self._px_per_mm *= self._whole(event.size()) / self._whole(event.oldSize())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.accept()

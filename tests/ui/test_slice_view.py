@@ -74,3 +74,14 @@ def test_a_new_picture_is_seen_and_none_leaves_nothing(view: SliceView) -> None:
     assert qGray(view.grab().toImage().pixel(350, 200)) == 90
     view.set_picture(None)
     assert qGray(view.grab().toImage().pixel(350, 200)) == 0
+
+
+def test_a_larger_view_shows_the_same_part_larger(view: SliceView) -> None:
+    view.zoom(3, QPointF(100, 100))
+    middle, magnified = view.point_at(QPointF(350.5, 216.5)), view.magnification()
+    view.resize(1402, 866)
+    assert view.magnification() == pytest.approx(magnified)
+    assert view.point_at(QPointF(701, 433)) == pytest.approx(middle)
+    view.fit()
+    view.resize(300, 200)
+    assert view.magnification() == pytest.approx(1)

@@ -71,20 +71,25 @@ class Findings(Tool):
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
+        self._found = False
         self.session.prediction_changed.connect(self._on_prediction)
-        self._on_prediction(None)
+        self._show()
 
     def commands(self) -> tuple[Command, ...]:
         tr, scan = self.tr, self.stage.scan
         return (
-            Command("nextFindingAction", SCAN, tr("&Next finding"), scan.go_to_next_finding, ("N",), enabled=self._found),
-            Command("previousFindingAction", SCAN, tr("&Previous finding"), scan.go_to_previous_finding, ("Shift+N",), enabled=self._found),
+            Command("nextFindingAction", SCAN, tr("&Next finding"), scan.go_to_next_finding, ("N",), enabled=lambda: self._found),
+            Command("previousFindingAction", SCAN, tr("&Previous finding"), scan.go_to_previous_finding, ("Shift+N",), enabled=lambda: self._found),
         )
 
-    def _found(self) -> bool:
-        return any(p is not None and p.tumour for p in self.session.predictions)
+    def _show(self) -> None:
+        for button in (self.stage.scan.previous_button, self.stage.scan.next_button):
+            button.setEnabled(self._found)
 
     @Slot(object)
     def _on_prediction(self, changed: object) -> None:
-        for button in (self.stage.scan.previous_button, self.stage.scan.next_button):
-            button.setEnabled(self._found())
+        found = any(p is not None and p.tumour for p in self.session.predictions)
+        if found != self._found:
+            self._found = found
+            self._show()
+            self.own_changed.emit()

@@ -60,7 +60,7 @@ class Tool(QObject):
 
     Signals:
         changed: whether commands can be done, or are on, is to be asked again. What the session says needs no such signal, but for
-            another slice: few commands depend on that.
+            another slice and a slice's answer: they come often, and few commands depend on them.
         own_changed: the same, of its own commands alone.
     """
 
