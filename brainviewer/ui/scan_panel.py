@@ -26,6 +26,7 @@ class ScanPanel(QWidget):
         self._session = session
         self._hovered: tuple[int, int] | None = None
         self._largest = 0
+        self._filled_from: tuple[object, ...] = ()
         self._drawn: tuple | None = None
         self.view = SliceView(self)
         self.legend = Legend()
@@ -239,14 +240,20 @@ class ScanPanel(QWidget):
         if z is None or len(bars) != len(self._session.areas) or self._largest != self._largest_area():
             self._fill_strip()
         else:
+            self._filled_from = ()
             self.strip.set_bars((*bars[:z], self._bar(z), *bars[z + 1 :]))
 
     def _largest_area(self) -> int:
         return max((area for area in self._session.areas if area), default=0)
 
     def _fill_strip(self) -> None:
+        session = self._session
         self._largest = self._largest_area()
-        count = len(self._session.areas) if self._session.volume is not None else 0
+        rests_on = (session.volume, *session.predictions, *session.areas)
+        if len(rests_on) == len(self._filled_from) and all(a is b for a, b in zip(rests_on, self._filled_from, strict=True)):
+            return  # an analysis that begins finds the strip of a scan just opened as empty as it leaves it
+        self._filled_from = rests_on
+        count = len(session.areas) if session.volume is not None else 0
         self.strip.set_bars(tuple(self._bar(z) for z in range(count)))
 
     def _bar(self, z: int) -> Bar:

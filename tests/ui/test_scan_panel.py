@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QSlider, QToolBut
 from brainviewer.formats.export import overlay_picture
 from brainviewer.imaging import render
 from brainviewer.imaging.measure import dice
+from brainviewer.imaging.prediction import Prediction
 from brainviewer.ui.app import Program
 from brainviewer.ui.hand import Hand
 from brainviewer.ui.picture import picture_of
@@ -322,3 +323,16 @@ def test_slider_and_arrow_buttons(qtbot: Any, opened: Program) -> None:
     assert session.z == slider.value() == TUMOUR[0]
     qtbot.mouseClick(opened.window.findChild(QToolButton, "previousFindingButton"), Qt.MouseButton.LeftButton)
     assert session.z == slider.value() == TUMOUR[-1]
+
+
+def test_the_strip_forgets_when_an_analysis_begins_anew(opened: Program) -> None:
+    session, strip = opened.session, opened.window.stage.scan.strip
+    assert any(bar.p_tumour is not None for bar in strip.bars)
+    session.start_analysis()
+    assert all(bar.p_tumour is None for bar in strip.bars)
+    words = [bar.words for bar in strip.bars]
+    session.put_prediction(Prediction(0, 0.9, True, None, True, 0.1))
+    assert strip.bars[0].p_tumour == 0.9
+    session.start_analysis()
+    assert [bar.p_tumour for bar in strip.bars] == [None] * len(strip.bars)
+    assert [bar.words for bar in strip.bars] == words
