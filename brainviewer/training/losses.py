@@ -17,13 +17,14 @@ SMOOTH = 1.0
 """Pixels added above and below, so that an empty batch gives an index of 1."""
 
 
-def tversky_index(reference: Tensor, predicted: Tensor, alpha: float = 0.7) -> Tensor:
-    """Tversky index TP / (TP + alpha FN + (1 - alpha) FP), a scalar (Salehi et al. 2017); alpha 0.5 is the Dice coefficient."""
+def tversky_index(reference: Tensor, predicted: Tensor, alpha: float = 0.7, axes: tuple[int, ...] | None = None) -> Tensor:
+    """Tversky index TP / (TP + alpha FN + (1 - alpha) FP), a scalar (Salehi et al. 2017); alpha 0.5 is the Dice coefficient. With axes (1, 2, 3) one
+    for each slice."""
     reference = ops.cast(reference, "float32")
     predicted = ops.cast(predicted, "float32")
-    hit = ops.sum(reference * predicted)
-    missed = ops.sum(reference * (1.0 - predicted))
-    false = ops.sum((1.0 - reference) * predicted)
+    hit = ops.sum(reference * predicted, axes)
+    missed = ops.sum(reference * (1.0 - predicted), axes)
+    false = ops.sum((1.0 - reference) * predicted, axes)
     return (hit + SMOOTH) / (hit + alpha * missed + (1.0 - alpha) * false + SMOOTH)
 
 
@@ -39,8 +40,11 @@ def dice(reference: Tensor, predicted: Tensor) -> Tensor:
 
 def focal_tversky(reference: Tensor, predicted: Tensor, alpha: float = 0.7, exponent: float = 0.75) -> Tensor:
     """Focal Tversky loss (1 - index) ** exponent (Abraham and Khan 2018)."""
-    # A floor keeps the gradient of x ** 0.75 finite at a perfect batch.
-    return ops.power(ops.maximum(tversky(reference, predicted, alpha), 1e-6), exponent)
+    return _focal(tversky_index(reference, predicted, alpha), exponent)
+
+
+def _focal(index: Tensor, exponent: float = 0.75) -> Tensor:
+    return ops.power(ops.maximum(1.0 - index, 1e-6), exponent)  # the floor keeps the gradient finite where all is right
 
 
 def focal_tversky_and_crossentropy(reference: Tensor, predicted: Tensor) -> Tensor:
@@ -52,14 +56,9 @@ def focal_tversky_and_crossentropy(reference: Tensor, predicted: Tensor) -> Tens
 def small_too(reference: Tensor, predicted: Tensor) -> Tensor:
     """Half focal Tversky over the batch, half its mean over the slices with a tumour, plus binary cross-entropy: in a batch's own index a small
     tumour is next to nothing beside a large one, and to miss it is free."""
-    reference, predicted = ops.cast(reference, "float32"), ops.cast(predicted, "float32")
-    pixels = (1, 2, 3)
-    hit = ops.sum(reference * predicted, pixels)
-    missed = ops.sum(reference * (1.0 - predicted), pixels)
-    false = ops.sum((1.0 - reference) * predicted, pixels)
-    index = (hit + SMOOTH) / (hit + 0.7 * missed + 0.3 * false + SMOOTH)
-    with_tumour = ops.cast(ops.sum(reference, pixels) > 0, "float32")
-    of_each = ops.power(ops.maximum(1.0 - index, 1e-6), 0.75) * with_tumour
+    reference = ops.cast(reference, "float32")
+    with_tumour = ops.cast(ops.any(reference > 0, (1, 2, 3)), "float32")
+    of_each = _focal(tversky_index(reference, predicted, axes=(1, 2, 3))) * with_tumour
     by_slice = ops.sum(of_each) / ops.maximum(ops.sum(with_tumour), 1.0)
     crossentropy = ops.mean(keras.losses.binary_crossentropy(reference, predicted))
     return (focal_tversky(reference, predicted) + by_slice) / 2 + crossentropy
