@@ -174,11 +174,6 @@ class SliceView(QWidget):
         """1 where the whole slice is shown, 2 where it is twice as large."""
         return self._px_per_mm / self._whole(self.size())
 
-    def seen(self) -> QRectF:
-        """What of the slice's plane is in view, in millimetres where they are known, else pixels."""
-        rect = QRectF(self.rect())
-        return QRectF(self._mm_at(rect.topLeft()), self._mm_at(rect.bottomRight()))
-
     def _whole(self, view: QSize) -> float:
         """The scale, in pixels per millimetre, at which the whole slice fits into a view of some size, with a narrow margin all round."""
         extent, margins = self._extent(), 1 + 2 * MARGIN

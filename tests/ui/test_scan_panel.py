@@ -76,26 +76,27 @@ def test_ctrl_wheel_zooms_at_the_pointer_and_double_click_fits(qtbot: Any, opene
 
 def test_left_drag_changes_contrast_and_middle_drag_moves(qtbot: Any, opened: Program) -> None:
     view, session = view_of(opened), opened.session
-    auto, seen = session.windows, view.seen()
+    auto, corner = session.windows, view.point_at(QPointF(0, 0))
     drag(qtbot, view, Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(260, 200))
     assert session.windows[1].width > auto[1].width
     assert session.windows[1].level == pytest.approx(auto[1].level)
-    assert view.seen() == seen
+    assert view.point_at(QPointF(0, 0)) == corner
     changed = session.windows
     drag(qtbot, view, Qt.MouseButton.MiddleButton, QPoint(200, 200), QPoint(240, 230))
     assert session.windows == changed
-    assert view.seen().x() < seen.x()
-    assert view.seen().y() < seen.y()
+    row, column = view.point_at(QPointF(0, 0))
+    assert row < corner[0]
+    assert column < corner[1]
 
 
 def test_space_drag_moves(qtbot: Any, opened: Program) -> None:
     view, session = view_of(opened), opened.session
-    auto, seen = session.windows, view.seen()
+    auto, corner = session.windows, view.point_at(QPointF(0, 0))
     qtbot.keyPress(view, Qt.Key.Key_Space)
     drag(qtbot, view, Qt.MouseButton.LeftButton, QPoint(200, 200), QPoint(240, 200))
     qtbot.keyRelease(view, Qt.Key.Key_Space)
     assert session.windows == auto
-    assert view.seen().x() < seen.x()
+    assert view.point_at(QPointF(0, 0))[1] < corner[1]
 
 
 class Recorder(Hand):
