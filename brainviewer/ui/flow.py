@@ -102,6 +102,7 @@ class Flow(QObject):
         self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = self._edits_ticket = 0
         self._opening: Path | None = None
         self._opening_name = ""
+        self._interrupted = False
         self._thumbnails_wanted: list[Series] = []
         self._busy: dict[int, Busy] = {}
         for worker in (loader, analyst, writer, keeper):
@@ -161,6 +162,7 @@ class Flow(QObject):
         self._loader.cancel()
         self._analyst.cancel()
         self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = 0
+        self._interrupted = False
         self._keep_busy_of(self._export_ticket)
         self.session.close()
 
@@ -169,6 +171,7 @@ class Flow(QObject):
         pictured = {id(series) for series in self.session.listing.series} - pending if self.session.listing is not None else set()
         self._analyst.cancel()
         self._analyse_ticket = self._refine_ticket = 0
+        self._interrupted = False
         self.session.open(opened)
         self.thumbnail_made.emit((opened.series.key, opened.thumbnail))
         self._thumbnails_wanted = [s for s in opened.listing.series if s is not opened.series and id(s) not in pictured]
@@ -182,11 +185,13 @@ class Flow(QObject):
         """The work that a scan on screen brings with it."""
         if self.session.analysis.phase is Phase.FINISHED:
             self._refine()
-        elif self.analyse_on_open:
+        elif self._interrupted or (self.analyse_on_open and self.session.analysis.phase is Phase.NONE):
             self.analyse()
+        self._interrupted = False
         self._make_thumbnails()
 
     def _show_preview(self, preview: OpenedScan) -> None:
+        self._interrupted = self._interrupted or self.analysing
         self._analyst.cancel()
         self._analyse_ticket = self._refine_ticket = 0
         self._keep_busy_of(self._open_ticket, self._export_ticket)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
@@ -19,6 +19,16 @@ from .state import Analysis, Badge, EngineFacts, Measured, OpenedScan, Phase
 
 REMEMBERED_SCANS = 8
 """Finished answers kept in memory, so that going back to a scan needs no new run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What made room for a preview."""
+
+    scan: OpenedScan
+    z: int
+    analysis: Analysis
+    predictions: tuple[Prediction | None, ...]
 
 
 class Session(Look):
@@ -57,7 +67,7 @@ class Session(Look):
         super().__init__(settings or Settings(), parent)
         self.listing: ScanListing | None = None
         self.preview: OpenedScan | None = None
-        self._left: OpenedScan | None = None
+        self._left: _Left | None = None
         self.z = 0
         self.predictions: tuple[Prediction | None, ...] = ()
         self.analysis = Analysis()
@@ -96,7 +106,7 @@ class Session(Look):
     def show_preview(self, preview: OpenedScan) -> None:
         """One slice of a scan of which the others are still being read. The scan on screen leaves it; `open` or `end_preview` is next."""
         if self.preview is None:
-            self._left = self.scan
+            self._left = _Left(self.scan, self.z, self.analysis, self._models) if self.scan is not None else None
         self.preview, self.scan = preview, None
         self._empty()
         with self._together():
@@ -104,13 +114,19 @@ class Session(Look):
             self.preview_changed.emit(preview)
 
     def end_preview(self) -> None:
-        """It is not to be read after all: back to the scan that was on screen before."""
+        """It is not to be read after all: back to the scan that was on screen before, its slice, and what an analysis had found when it ended."""
         left = self._left
         self._no_preview()
-        if left is not None:
-            self.open(left)
-        else:
+        if left is None:
             self._announce()
+            return
+        with self._together():
+            self.open(left.scan)
+            self.set_slice(left.z)
+            if self.result is None and left.analysis.phase in (Phase.STOPPED, Phase.FAILED):
+                self._models = self.predictions = left.predictions
+                self.analysis = left.analysis
+                self._announce_answers()
 
     def _no_preview(self) -> None:
         self._left = None
@@ -140,6 +156,7 @@ class Session(Look):
                 self._remembered.clear()
             self.listing_changed.emit(self.listing)
         self.scan = scan
+        self.put_measured(None)
         self.edited, self.reviewed = {}, frozenset()
         count = len(scan.volume)
         self.z = count // 2

@@ -113,6 +113,43 @@ def test_an_unfinished_analysis_goes_on_after_a_scan_that_cannot_be_read(qtbot: 
     assert "cut short" in text(program.window, "messageSentence")
 
 
+def test_what_a_stopped_analysis_found_is_kept(qtbot: Any, program: Program, slow: Slow, fake: FakeBackend) -> None:
+    session, flow = program.session, program.flow
+    fake.gate.clear()
+    fake.free = 3
+    flow.open_path(Path("/scans/scan"))
+    qtbot.waitUntil(lambda: session.analysis.done == 3, timeout=TIMEOUT_MS)
+    flow.cancel()
+    qtbot.waitUntil(lambda: session.analysis.phase is Phase.STOPPED, timeout=TIMEOUT_MS)
+    session.set_slice(2)
+    before = session.analysis, session.predictions, session.z
+    flow.open_path(Path("/scans/slow"))
+    qtbot.waitUntil(previewed(program), timeout=TIMEOUT_MS)
+    press(program.window, "Esc")
+    qtbot.waitUntil(lambda: session.preview is None, timeout=TIMEOUT_MS)
+    assert (session.analysis, session.predictions, session.z) == before
+    assert not flow.analysing, "someone stopped it"
+
+
+def test_an_analysis_begun_by_hand_goes_on_too(qtbot: Any, program: Program, slow: Slow, fake: FakeBackend) -> None:
+    session, flow = program.session, program.flow
+    flow.analyse_on_open = False
+    fake.gate.clear()
+    flow.open_path(Path("/scans/scan"))
+    qtbot.waitUntil(lambda: session.scan is not None, timeout=TIMEOUT_MS)
+    flow.analyse()
+    flow.open_path(Path("/scans/slow"))
+    qtbot.waitUntil(previewed(program), timeout=TIMEOUT_MS)
+    press(program.window, "Esc")
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(program), timeout=TIMEOUT_MS)
+    assert session.scan.series.key == "scan"
+    flow.open_path(Path("/scans/slow"))
+    slow.let.set()
+    qtbot.waitUntil(lambda: session.scan is not None and session.scan.series.key == "slow", timeout=TIMEOUT_MS)
+    assert session.analysis.phase is Phase.NONE, "this one nobody asked for"
+
+
 def test_the_row_that_was_chosen_stays_marked(qtbot: Any, program: Program, fake: FakeBackend) -> None:
     second = Slow("second")
     fake.listings[Path("/scans/two")][1] = second.series

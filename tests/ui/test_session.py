@@ -10,12 +10,13 @@ import pytest
 
 from brainviewer.formats.series import ScanListing
 from brainviewer.imaging import render
+from brainviewer.imaging.measure import measure
 from brainviewer.imaging.prediction import SKY_BLUE, OverlayStyle, ScanResult
 from brainviewer.imaging.volume import Volume
 from brainviewer.settings import Settings
 from brainviewer.ui import measures
 from brainviewer.ui.session import Session
-from brainviewer.ui.state import OpenedScan, Phase
+from brainviewer.ui.state import Measured, OpenedScan, Phase
 
 from .conftest import SLICES, TUMOUR, answer, make_series, make_volume
 
@@ -138,6 +139,18 @@ def test_going_back_to_a_series_finds_its_answer(session: Session) -> None:
     session.open(opened(make_volume("first")))
     assert session.result is None, "another listing's series of the same name is another series"
     assert session.badges == {}
+
+
+def test_no_number_of_one_scan_stands_beside_another(session: Session) -> None:
+    first, second = make_volume("first"), make_volume("second")
+    listing = ScanListing(Path("/scans/two"), (make_series(first), make_series(second)), ())
+    for volume in (first, second):
+        session.open(opened(volume, listing))
+        session.finish_analysis(result_of(volume))
+    session.put_measured(Measured(measure(session.whole_mask(), None), None, None))
+    session.open(opened(first, listing))
+    assert session.result is not None, "remembered, so no analysis tells that the numbers are old"
+    assert session.measured is None
 
 
 def test_the_mask_that_counts_is_the_one_made_by_hand(qtbot: Any, session: Session) -> None:
