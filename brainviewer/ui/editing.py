@@ -162,6 +162,9 @@ class Editing(QObject):
         """Lifts the tool: what was drawn since `begin` is one step."""
         if self._stroke is None:
             return
+        if not self.possible:  # an analysis began meanwhile
+            self.cancel_stroke()
+            return
         mask, self._stroke, self._allowed = self._stroke, None, None
         self._do("erase" if self._erasing else "brush", self.history.now.with_mask(self._stroke_z, mask), self._stroke_z)
 

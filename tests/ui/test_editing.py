@@ -359,3 +359,30 @@ def test_the_brush_is_quick_on_a_large_slice(qtbot: Any, program: Program, fake:
     editing.end()
     assert sorted(times)[10] < 0.25, "generous: other work may share the machine"
     assert child(program.window, QLabel, "editStateLabel").text() == "1 slice edited by hand"
+
+
+def test_a_stroke_under_way_when_an_analysis_begins_is_dropped(qtbot: Any, drawing: Program) -> None:
+    session, editing, view = drawing.session, editing_of(drawing), drawing.window.stage.scan.view
+    before = session.result.slices_with_tumour
+    editing.take(Drawing.BRUSH)
+    QTest.mousePress(view, LEFT, pos=spot(drawing, 10, 10))
+    assert list(session.edited) == [1]
+    child(drawing.window, QAction, "analyseAction").trigger()
+    qtbot.waitUntil(lambda: finished(drawing), timeout=TIMEOUT_MS)
+    QTest.mouseRelease(view, LEFT, pos=spot(drawing, 10, 10))
+    assert session.edited == {}
+    assert session.result.slices_with_tumour == before
+    assert not editing.unsaved
+
+
+def test_nothing_is_reset_while_an_analysis_runs(qtbot: Any, drawing: Program, fake: FakeBackend) -> None:
+    press(drawing.window, "B")
+    drag(drawing, (10.5, 10.5), (10.5, 30.5))
+    resets = [child(drawing.window, QAction, name) for name in ("restoreSliceAction", "restoreAllAction")]
+    assert all(action.isEnabled() for action in resets)
+    fake.gate.clear()
+    child(drawing.window, QAction, "analyseAction").trigger()
+    assert not any(action.isEnabled() for action in resets)
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(drawing), timeout=TIMEOUT_MS)
+    assert all(action.isEnabled() for action in resets)

@@ -59,9 +59,11 @@ class Drawings(Tool):
                 tr("Rese&t slice"),
                 editing.restore_slice,
                 tip=tr("The models' own mask for this slice"),
-                enabled=self._drawn_here,
+                enabled=self._may_restore,
             ),
-            Command("restoreAllAction", EDIT, tr("Reset &all slices"), editing.restore_all, tip=tr("The models' own masks"), enabled=self._drawn),
+            Command(
+                "restoreAllAction", EDIT, tr("Reset &all slices"), editing.restore_all, tip=tr("The models' own masks"), enabled=self._may_restore_all
+            ),
             Command(
                 "modelsMasksAction",
                 EDIT,
@@ -101,6 +103,12 @@ class Drawings(Tool):
 
     def _drawn_here(self) -> bool:
         return self.session.z in self.editing.history.now.drawn
+
+    def _may_restore(self) -> bool:
+        return self._possible() and self._drawn_here()
+
+    def _may_restore_all(self) -> bool:
+        return self._possible() and self._drawn()
 
     def may_close(self) -> bool:
         """Saves what was drawn; where that fails, says so and stays, until it is told to leave."""
