@@ -32,6 +32,7 @@ class ScanPanel(QWidget):
         self.legend = Legend()
         self.view.add_hand(self.legend)
         self.strip = DetectionStrip(self)
+        self.strip.set_colour(session.style.rgb)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
         self.slider.setObjectName("sliceSlider")
         self.slider.setAccessibleName(self.tr("Slice"))

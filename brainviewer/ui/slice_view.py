@@ -17,6 +17,8 @@ WHEEL_NOTCH = 120
 TRACKPAD_NOTCH_PX = 30
 ZOOM_STEP = 1.2
 MOST_ZOOM = 40.0
+FEWEST_PIXELS = 4
+"""That the view shows of a slice, along its shorter side: more zoom shows nothing more, and each frame would be enlarged far beyond the view."""
 MARGIN = 0.02
 """Of the slice, left free on each side where the whole of it is shown."""
 SMALLEST = QSize(76, 76)
@@ -158,7 +160,7 @@ class SliceView(QWidget):
     def zoom(self, factor: float, at: QPointF | None = None) -> None:
         """Enlarges about a point of the view, or its middle; never makes the whole slice smaller than it is when it fits."""
         now = self.magnification()
-        factor = min(factor, MOST_ZOOM / now)
+        factor = min(factor, max(1.0, min(MOST_ZOOM, min(self._shape) / FEWEST_PIXELS)) / now)
         if factor < 1 and now * factor <= 1.0001:
             if now > 1:
                 self.fit()
@@ -331,6 +333,9 @@ class SliceView(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """The second press of two: a hand's, if one takes it."""
+        if self._space or event.button() == Qt.MouseButton.MiddleButton:  # whoever pans in short pulls
+            self.mousePressEvent(event)
+            return
         event.accept()
         self._holding = self._hand_that_takes(event)
         if self._holding is None and event.button() == Qt.MouseButton.LeftButton:

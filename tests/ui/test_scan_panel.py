@@ -14,10 +14,13 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QSlider, QToolBut
 from brainviewer.formats.export import overlay_picture
 from brainviewer.imaging import render
 from brainviewer.imaging.measure import dice
-from brainviewer.imaging.prediction import Prediction
+from brainviewer.imaging.prediction import SKY_BLUE, Prediction
+from brainviewer.settings import Settings
 from brainviewer.ui.app import Program
 from brainviewer.ui.hand import Hand
 from brainviewer.ui.picture import picture_of
+from brainviewer.ui.scan_panel import ScanPanel
+from brainviewer.ui.session import Session
 from brainviewer.ui.slice_view import SliceView
 from brainviewer.ui.timeline import Bar, DetectionStrip
 
@@ -97,6 +100,32 @@ def test_space_drag_moves(qtbot: Any, opened: Program) -> None:
     qtbot.keyRelease(view, Qt.Key.Key_Space)
     assert session.windows == auto
     assert view.point_at(QPointF(0, 0))[1] < corner[1]
+
+
+@pytest.mark.parametrize("button", [Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton])
+def test_the_second_of_two_quick_pulls_moves_too(qtbot: Any, opened: Program, button: Qt.MouseButton) -> None:
+    view = view_of(opened)
+    view.zoom(3.0)
+    corner, large = view.point_at(QPointF(0, 0)), view.magnification()
+    if button is Qt.MouseButton.LeftButton:
+        qtbot.keyPress(view, Qt.Key.Key_Space)
+    start, end = QPointF(200, 200), QPointF(240, 200)
+    for kind, place, pressed in (
+        (QEvent.Type.MouseButtonDblClick, start, button),  # what Qt sends for it
+        (QEvent.Type.MouseMove, end, Qt.MouseButton.NoButton),
+        (QEvent.Type.MouseButtonRelease, end, button),
+    ):
+        held = Qt.MouseButton.NoButton if kind is QEvent.Type.MouseButtonRelease else button
+        QApplication.sendEvent(view, QMouseEvent(kind, place, view.mapToGlobal(place), pressed, held, Qt.KeyboardModifier.NoModifier))
+    qtbot.keyRelease(view, Qt.Key.Key_Space)
+    assert view.magnification() == large
+    assert view.point_at(QPointF(0, 0))[1] < corner[1]
+
+
+def test_the_strip_has_the_overlays_colour_from_the_start(qapp: Any) -> None:
+    panel = ScanPanel(Session(Settings(colour=SKY_BLUE, threshold=0.5)))
+    assert panel.strip._colour.getRgb()[:3] == SKY_BLUE
+    panel.deleteLater()
 
 
 class Recorder(Hand):

@@ -85,3 +85,12 @@ def test_a_larger_view_shows_the_same_part_larger(view: SliceView) -> None:
     view.fit()
     view.resize(300, 200)
     assert view.magnification() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (24, 256), (4, 4), (1, 1), (300, 1)])
+def test_no_zoom_makes_a_picture_far_beyond_the_view(view: SliceView, shape: tuple[int, int]) -> None:
+    view.set_grid(shape, None, None)
+    view.set_picture(np.zeros((*shape, 3), np.uint8))
+    view.zoom(1e6)
+    view.grab()
+    assert view._picture._screen_pixels.size <= 4 * 4 * view.width() * view.height()
