@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -60,7 +60,7 @@ def estimate(config: TrainConfig) -> Estimate:
     drawn = len(Batches(few, np.arange(len(few.labels)), config, 0).order) / len(few.labels)  # a segmenter may see a part of the empty slices
     steps = max(1, round(slices * (1 - held) * (drawn or 1)) // config.batch)
     everything = np.resize(np.arange(len(few.labels)), max(config.batch, len(few.labels)))
-    batches = Batches(few, everything, config, 0)
+    batches = Batches(few, everything, replace(config, negatives=0.0), 0)  # whatever a slice shows, it takes as long
     model = fused(build(config, size))
     compile_model(model, config, steps * config.epochs)
     model.train_on_batch(*batches[0])

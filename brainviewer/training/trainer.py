@@ -201,9 +201,10 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
                 assign(fresh.optimizer.variables, [np.asarray(v) for v in model.optimizer.variables])
             elif done:
                 state.restore(fresh)
-                fresh.optimizer.iterations.assign(epoch * steps)  # where the schedule stands, should a batch have fewer slices now
             else:
                 start(fresh, config, run)
+            # Where the schedule stands: an epoch has other steps at another size (some tumours are too small for it), or with fewer slices in a batch.
+            fresh.optimizer.iterations.assign(epoch * steps)
             model = fresh
         assert model is not None
         later = steps * sum((size / sizes[epoch]) ** 2 for size in sizes[epoch + 1 :])  # a step costs what its pixels cost

@@ -29,3 +29,9 @@ def test_slices_that_an_epoch_leaves_out_take_no_time(make_patients: Callable[..
     data = make_patients(tmp_path / "data", 4, 8, range(2, 4))  # two of eight slices show something
     config = TrainConfig("segment", str(data), phases=(Phase(32, 1),), batch=2, validation=0.25, negatives=1.0)
     assert estimate(config).steps == 6  # 12 of 24 slices of three patients
+
+
+@pytest.mark.engine
+def test_patients_without_a_tumour_do_for_the_pace(make_patients: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_patients(tmp_path / "data", 2, 6, range(0))
+    assert estimate(TrainConfig("segment", str(data), phases=(Phase(32, 1),), batch=2, negatives=0.5)).step_s > 0

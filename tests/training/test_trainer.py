@@ -163,6 +163,20 @@ def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -
     assert all(np.allclose(a, b, atol=1e-6) for a, b in kernels)
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_the_schedule_stands_where_its_epoch_is(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool) -> None:
+    lengths = {32: 2, 64: 3}  # a tumour can be too small for the smaller size, and an epoch be shorter there
+
+    monkeypatch.setattr(batches.Batches, "__len__", lambda self: lengths[self.slices.images.shape[1]])
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 2), Phase(64, 2)), batch=2))
+    if stopped:
+        trainer.train(run, lambda logs: run.stop_file.touch() if logs["size"] == 64 else None)
+    trainer.train(run)
+    with np.load(checkpoint.Checkpoint(run.checkpoints).files()[-1]) as stored:
+        assert int(stored["optimizer0000"]) == 4 * lengths[64]
+
+
 def test_a_checkpoint_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.create(config(folder, phases=(Phase(32, 2),)))
