@@ -193,6 +193,7 @@ def _evaluate_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", type=Path, metavar="DATA", help="labelled folder: <patient>/<slice>.tif with <slice>_mask.tif, or NIfTI pairs")
     command.add_argument("--patients", type=Path, metavar="FILE", help="file with the patients to use, one a line")
     command.add_argument("--out", type=Path, metavar="DIR", help="folder for a page with figures (evaluation.html) and report.json")
+    command.add_argument("--robustness", action="store_true", help="also the same scans with FLAIR alone, in other units and with 12 bits")
     _engine(command)
     _json(command)
 
@@ -375,6 +376,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from .training.evaluate import evaluate as run
     from .training.explore import check_outside
     from .training.report import write_report
+    from .training.robustness import robustness_in
 
     patients = read_patients(arguments.patients) if arguments.patients else None
     if arguments.out:
@@ -383,6 +385,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     show = progress("Judging")
     try:
         document, judged = run(arguments.data, models, patients, show, lambda text: print(f"brainviewer: {text}", file=sys.stderr))
+        if arguments.robustness:
+            document["robustness"] = robustness_in(arguments.data, models, patients)
         if arguments.out:
             write_report(arguments.out, document, judged, arguments.data, models)
     finally:
@@ -394,6 +398,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     print(f"{document['patients']} patients, {document['slices']} slices")
     print(f"slice decisions: accuracy {pipeline['accuracy']}, AUC {pipeline['auc']}, calibration error {pipeline['calibration_error']}")
     print(f"masks: patient Dice mean {pipeline['dice_patient_mean']}, median {pipeline['dice_patient_median']}")
+    for change, found in document.get("robustness", {}).items():
+        print(f"{change.replace('_', ' ')}: Dice lost {found['dice_lost']}, between both masks {found['dice_between']}")
     if arguments.out:
         print(f"{arguments.out / 'evaluation.html'} shows them. {RESEARCH}")
     return OK

@@ -40,7 +40,7 @@ class Batches(keras.utils.PyDataset):
         return images, targets(config, masks)
 
     def _slice(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A slice and its mask, now and then with a tumour of another patient."""
+        """A slice and its mask, now and then with the tumour of another slice."""
         image, mask = self.slices.images[n].astype(np.float32), self.slices.masks[n]
         if self.config.paste <= 0 or rng.random() >= self.config.paste or not len(self.donors):
             return image, mask

@@ -260,7 +260,7 @@ def write_engines(model: keras.Model, task: str, folder: Path, calibration: np.n
     with tempfile.TemporaryDirectory() as scratch:
         write_onnx(model, Path(scratch) / "model.onnx", for_integers=True)
         write_int8(Path(scratch) / "model.onnx", folder / "model-int8.onnx", calibration, keep_float(task))
-    expected = np.concatenate([np.asarray(model(image[np.newaxis].astype(np.float32))["probability"]) for image in check])
+    expected = np.concatenate([np.asarray(model.predict_on_batch(image[np.newaxis].astype(np.float32))["probability"]) for image in check])
     parity = {
         name: float(np.abs(run_onnx(folder / file, check)["probability"] - expected).max())
         for name, file in (("float32", "model.onnx"), ("int8", "model-int8.onnx"))

@@ -39,6 +39,11 @@ class Seen:
     def labels(self) -> np.ndarray:
         return np.asarray(self.reference.any(axis=(1, 2)))
 
+    @property
+    def judged(self) -> np.ndarray:
+        """(Z,) bool: slices with a usable mask. What the others show is not known: they take part as neighbours, and count for nothing."""
+        return self.volume.labelled
+
 
 def look(volumes: Sequence[Volume], models: Models) -> list[Seen]:
     """Both networks on every slice of every labelled volume."""
@@ -50,13 +55,18 @@ def look(volumes: Sequence[Volume], models: Models) -> list[Seen]:
     return seen
 
 
-def choose_gate(seen: Sequence[Seen]) -> float:
-    """The highest gate that lets at least 99.5 % of the slices with tumour through; the lowest where there is none."""
-    labels = np.concatenate([s.labels for s in seen])
-    if not labels.any():
-        return GATES[0]
-    highest = np.concatenate([neighbours_highest(s.p) for s in seen])[labels]
-    return max((gate for gate in GATES if np.mean(highest >= gate) >= GATE_RECALL), default=GATES[0])
+def choose_gate(seen: Sequence[Seen], threshold: float) -> float:
+    """One step below the highest gate that lets through 99.5 % of the slices in which the segmenter finds something of the tumour.
+
+    Where it finds nothing, asking it is no use. The step is for scans unlike these, on which the classifier is less sure.
+
+    Args:
+        threshold: of the segmenter's probability.
+    """
+    found = np.concatenate([[bool((one.maps[z][one.reference[z]] >= threshold).any()) for z in range(len(one.volume))] for one in seen])
+    highest = np.concatenate([neighbours_highest(one.p) for one in seen])[found]
+    fine = [step for step, gate in enumerate(GATES) if len(highest) and np.mean(highest >= gate) >= GATE_RECALL]
+    return GATES[max(0, max(fine, default=0) - 1)]
 
 
 def cleaned(one: Seen, gate: float, rule: CleanUp, threshold: float) -> np.ndarray:
@@ -70,7 +80,7 @@ def cleaned(one: Seen, gate: float, rule: CleanUp, threshold: float) -> np.ndarr
 
 
 def mean_dice(seen: Sequence[Seen], gate: float, rule: CleanUp, threshold: float) -> float:
-    return float(np.mean([dice_of(counts(cleaned(s, gate, rule, threshold), s.reference).sum(axis=0)) for s in seen]))
+    return float(np.mean([dice_of(counts(cleaned(s, gate, rule, threshold), s.reference)[s.judged].sum(axis=0)) for s in seen]))
 
 
 def choose_clean_up(seen: Sequence[Seen], gate: float, threshold: float) -> tuple[CleanUp, float]:
@@ -85,14 +95,14 @@ def fit_decision(seen: Sequence[Seen], gate: float, rule: CleanUp, threshold: fl
     """Logistic regressions on the validation slices: the classifier alone, and everything together; None where they show one class only."""
     from sklearn.linear_model import LogisticRegression
 
-    labels = np.concatenate([s.labels for s in seen])
+    labels = np.concatenate([s.labels[s.judged] for s in seen])
     if labels.all() or not labels.any():
         return None
-    alone = LogisticRegression(C=10.0).fit(np.concatenate([logit(s.p) for s in seen])[:, np.newaxis], labels)
+    alone = LogisticRegression(C=10.0).fit(np.concatenate([logit(s.p[s.judged]) for s in seen])[:, np.newaxis], labels)
     rows = []
     for one in seen:
         scale = max(one.volume.shape[1:]) ** 2 / NETWORK_PIXELS
-        rows.append(features(one.p, cleaned(one, gate, rule, threshold).sum(axis=(1, 2)) / scale))
+        rows.append(features(one.p, cleaned(one, gate, rule, threshold).sum(axis=(1, 2)) / scale)[one.judged])
     together = LogisticRegression(C=1.0, max_iter=1000).fit(np.concatenate(rows), labels)
     return Decision(
         gate=gate,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import TrainingError
 
-DAMAGED = (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
+DAMAGED = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError)
 """What reading a checkpoint that was cut short may raise."""
 
 
@@ -37,6 +37,9 @@ class Checkpoint:
                     for name in stored.files:
                         stored[name]  # a read compares each array with its checksum
                     return json.loads(str(stored["state"]))
+            except OSError as error:  # a share that went away must not cost the run
+                hint = "Resume the run once it can be. Where the disk is damaged, delete the file: the checkpoint before it serves then."
+                raise TrainingError(f'The checkpoint "{file}" cannot be read ({error.strerror}).', hint) from None
             except DAMAGED:
                 file.unlink()
         return None

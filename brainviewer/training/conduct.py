@@ -27,6 +27,9 @@ def conduct(run: Run, say: Callable[[str], None] = lambda text: None) -> bool:
     config = run.config()
     if run.state() == "done":
         return True
+    if any(stage.config().split != "patient" for stage in run.stages):
+        why = "Slices of one patient would stand on both sides, and the score would flatter."
+        raise TrainingError("A split by slice makes no model that can be put into use.", f'{why} Use the split "patient".')
     run.acquire()
     try:
         _forget_old_wish(run)
@@ -100,10 +103,11 @@ def _settle_device(device: str) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     if device == "gpu":
-        import keras
+        from .trainer import gpus
 
-        if not keras.distribution.list_devices("gpu"):
-            raise TrainingError("There is no GPU that TensorFlow can use.", "Choose the CPU, or let the program choose.")
+        if not gpus():
+            framework = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}.get(os.environ["KERAS_BACKEND"], "Keras")
+            raise TrainingError(f"There is no GPU that {framework} can use.", "Choose the CPU, or let the program choose.")
 
 
 def _tell(run: Run, text: str, say: Callable[[str], None]) -> None:

@@ -25,7 +25,7 @@ class Case:
     """One patient's labelled scan.
 
     Attributes:
-        patient: name of its folder or file; serves to split, never enters a network's input.
+        patient: name of its folder or file, or the scan's key where several share that; serves to split, never enters a network's input.
         site: institution, the second part of the data set's names, or "" where there is none.
         series: opens it.
     """
@@ -59,8 +59,8 @@ def index(folder: Path, exclude: Sequence[str] = (), say: Callable[[str], None] 
     """The labelled scans of a folder: `<patient>/<slice>.tif` with `<slice>_mask.tif`, or scan and mask NIfTI pairs, by patient.
 
     Args:
-        exclude: patients that must not be seen.
-        say: is told which files and patients are left out, and why.
+        exclude: patients that must not be seen, by the name of the folder or file, or by key.
+        say: is told which files and patients are left out, and why, and which are to be left out but are not there.
 
     Raises:
         ReadError: if there is no such folder.
@@ -73,14 +73,29 @@ def index(folder: Path, exclude: Sequence[str] = (), say: Callable[[str], None] 
             say(finding.sentence)
     if unlabelled := [series.key for series in listing.series if not series.reference]:
         say(f"Without a usable mask, and not used: {listed(unlabelled)}.")
-    for series in listing.series:
-        patient = stem_of(Path(series.source).name)
-        if series.reference and patient not in exclude:
+    if absent := sorted(set(exclude) - {name for series in listing.series for name in names_of(series)}):
+        say(f"To be left out, but not in the data: {listed(absent)}.")
+    labelled = [series for series in listing.series if series.reference]
+    shared = Counter(map(name_of, labelled))
+    for series in labelled:
+        if names_of(series).isdisjoint(exclude):
+            patient = name_of(series) if shared[name_of(series)] == 1 else series.key
             parts = patient.split("_")
             cases.append(Case(patient, parts[1] if parts[0] == "TCGA" and len(parts) > 2 else "", series))
     if not cases:
         raise TrainingError(f'No slices with masks were found in "{folder}".', "Expected <patient>/<slice>.tif with <slice>_mask.tif beside it.")
     return sorted(cases, key=lambda case: case.patient)
+
+
+def name_of(series: Series) -> str:
+    """The name of a scan's folder, or of its file without the suffix."""
+    source = Path(series.source)
+    return source.name if source.is_dir() else stem_of(source.name)
+
+
+def names_of(series: Series) -> set[str]:
+    """What a list of patients may call a scan: its key, or the name of its folder or file."""
+    return {series.key, name_of(series)}
 
 
 def load(cases: Sequence[Case], size: int, say: Callable[[str], None] = lambda text: None) -> Slices:

@@ -12,11 +12,12 @@ from scipy.stats import rankdata
 
 from ..errors import ReadError, TrainingError
 from ..formats import Series, open_volume, scan
-from ..formats.series import count, listed, stem_of
+from ..formats.series import count, listed
 from ..inference.analyse import Answers, decision_of, finish
 from ..inference.load import Models
 from ..inference.postprocess import logit, sigmoid
 from .check import check_files, check_volume
+from .data import names_of
 
 RESAMPLES = 1000
 BINS = 10
@@ -69,11 +70,6 @@ def labelled_series(data: Path, patients: Sequence[str] | None = None, say: Call
     if not labelled:
         raise TrainingError(f'No labelled scan was found in "{data}".', "Expected slices with _mask files beside them, or scan and mask NIfTI pairs.")
     return labelled
-
-
-def names_of(series: Series) -> set[str]:
-    """What a list of patients may call a scan: its key, or the name of its folder or file."""
-    return {series.key, stem_of(Path(series.source).name)}
 
 
 def judge(
@@ -254,17 +250,19 @@ def overlap_figures(by_patient: Sequence[tuple[str, np.ndarray]], brief: bool = 
     """Figures of masks from the pixel counts (Z, 3) of each patient."""
     volumes = [(patient, rows.sum(axis=0)) for patient, rows in by_patient]
     dices = [dice_of(count) for _, count in volumes]
-    slices = [dice_of(row) for _, rows in by_patient for row in rows if row[0] + row[1] > 0]
+    with_tumour = [row for _, rows in by_patient for row in rows if row[0] + row[1] > 0]
     brief_figures = {
         "dice_patient_mean": round(float(np.mean(dices)), 4),
         "dice_patient_median": round(float(np.median(dices)), 4),
-        "dice_slice_mean": round(float(np.mean(slices)), 4) if slices else None,
+        "dice_slice_mean": round(float(np.mean([dice_of(row) for row in with_tumour])), 4) if with_tumour else None,
     }
     if brief:
         return brief_figures
     hit, missed, false = (float(n) for n in np.sum([count for _, count in volumes], axis=0))
     return brief_figures | {
         "iou_patient_mean": round(float(np.mean([iou_of(count) for _, count in volumes])), 4),
+        "iou_slice_mean": round(float(np.mean([iou_of(row) for row in with_tumour])), 4) if with_tumour else None,
         "tversky": round(hit / (hit + 0.7 * missed + 0.3 * false), 4) if hit + missed + false else 1.0,
         "per_patient": {patient: round(value, 4) for (patient, _), value in zip(volumes, dices, strict=True)},
+        "per_patient_iou": {patient: round(iou_of(count), 4) for patient, count in volumes},
     }

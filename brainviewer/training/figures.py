@@ -153,6 +153,27 @@ def roc_points(labels: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.append(0, hit / hit[-1]), np.append(0, false / false[-1])
 
 
+def learning(history: Sequence[dict]) -> bytes:
+    """The curve of a training: loss and validation score of each epoch, and the input's size where it changes.
+
+    Args:
+        history: of each epoch `loss`, `size`, and `val_dice` or `val_accuracy`.
+    """
+    figure, (axes,) = _figure(9.6, 3.6)
+    epochs = np.arange(1, len(history) + 1)
+    key, words = ("val_dice", "validation, patient Dice") if "val_dice" in history[0] else ("val_accuracy", "validation, accuracy")
+    axes.plot(epochs, [logs["loss"] for logs in history], color=BLUE, linewidth=1.8, marker="o", markersize=3, label="loss")
+    axes.plot(epochs, [logs[key] for logs in history], color=VERMILION, linewidth=1.8, marker="o", markersize=3, label=words)
+    for n, logs in enumerate(history):
+        if n == 0 or logs["size"] != history[n - 1]["size"]:
+            axes.axvline(n + 0.5, color=LINE, linewidth=1)
+            axes.text(n + 0.6, 0.02, f"{logs['size']:.0f} px", color=QUIET, transform=axes.get_xaxis_transform())
+    axes.set(xlim=(0.5, len(history) + 0.5), ylim=(0, None), xlabel="epoch")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    _title(axes, "Learning curve")
+    return _png(figure)
+
+
 def calibration(labels: np.ndarray, curves: Sequence[tuple[str, np.ndarray, float]], bins: int) -> bytes:
     """What share of slices with a given probability shows a tumour, and how many have it.
 

@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import audit
-from ..errors import BundleError
-from ..formats import open_volume, scan
+from ..errors import BundleError, TrainingError
+from ..formats import open_volume
+from ..formats.series import listed
+from ..formats.writing import write_file
 from ..imaging.volume import Volume
 from ..inference import registry
 from ..inference.analyse import decision_of
@@ -24,7 +26,7 @@ from ..inference.bundle import TASKS, ModelBundle, Weights, choose_bundle, find_
 from ..inference.keras_engine import load_network
 from ..inference.load import load_models
 from ..inference.registry import Pair
-from . import calibrate, data, known
+from . import calibrate, data, figures, known
 from .bundling import write_bundle, write_document, write_engines
 from .checkpoint import Checkpoint
 from .compare import compare
@@ -37,6 +39,8 @@ CALIBRATION_SLICES = 120
 CHECK_SLICES = 12
 LEAST_TO_CALIBRATE = 5
 """Validation patients; with fewer, chance would calibrate."""
+LEARNING = "learning.png"
+"""The curve of the training, in a bundle's folder."""
 PARTS = ("held_out", "guard")
 KNOWN_EVERY, KNOWN_EVERY_VALIDATED = 12, 4
 """Every n-th slice of a training and of a validation scan is looked at for the fit score; its neighbours would say the same."""
@@ -51,8 +55,9 @@ def make_bundle(run: Run, folder: Path) -> Path:
     with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
         best = json.loads(str(stored["state"]))
     target = folder / f"{config.task}-{config.version}"
+    drawn = {"seed": config.seed} if not config.validation_patients else {}
     about = {
-        "split": split | {"by": config.split, "seed": config.seed, "test": sorted(excluded(config))},
+        "split": split | {"by": config.split, "test": sorted(excluded(config))} | drawn,
         "trained_on": {
             "data": config.about or Path(config.data).name,
             "patients": len(split["train"]),
@@ -61,6 +66,8 @@ def make_bundle(run: Run, folder: Path) -> Path:
         },
     }
     write_bundle(run, target, slices.images[chosen], slices.images[check], {"validation_while_training": best["logs"]}, about)
+    if newest := Checkpoint(run.checkpoints).read():
+        write_file(target / LEARNING, figures.learning(newest["history"]))
     return target
 
 
@@ -80,6 +87,8 @@ def rewrite_bundle(bundle: ModelBundle, data_folder: Path, folder: Path) -> Path
     roles = bundle.weights["keras"]["float32"]
     kept = [roles["architecture"], roles["weights"], *(Weights(**entry) for entry in bundle.details.get("files", {}).values())]
     architecture, weights, *_ = (Path(shutil.copy(bundle.path(entry), target)) for entry in kept)
+    if (bundle.folder / LEARNING).is_file():
+        shutil.copy(bundle.folder / LEARNING, target)
     slices = taught(data_folder, bundle.details["split"]["train"], bundle.size)
     chosen, check = for_quantiser(slices.labels, bundle.details["config"]["seed"])
     model = load_network(architecture, weights)
@@ -259,7 +268,9 @@ def new_to(pair: Pair, data_folder: Path, patients: Sequence[str]) -> list[str]:
 
 def without_patients(summary: dict) -> dict:
     """A summary without the names of patients."""
-    return {key: {k: v for k, v in part.items() if k != "per_patient"} if isinstance(part, dict) else part for key, part in summary.items()}
+    return {
+        key: {k: v for k, v in part.items() if not k.startswith("per_patient")} if isinstance(part, dict) else part for key, part in summary.items()
+    }
 
 
 def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Callable[[str], None] = lambda text: None) -> None:
@@ -271,7 +282,7 @@ def calibrate_pair(models_folder: Path, data_folder: Path, split: dict, say: Cal
     seen = calibrate.look(volumes, models)
     models.close()
     threshold = models.segment_bundle.threshold
-    gate = calibrate.choose_gate(seen)
+    gate = calibrate.choose_gate(seen, threshold)
     rule, dice = calibrate.choose_clean_up(seen, gate, threshold)
     decision = calibrate.fit_decision(seen, gate, rule, threshold)
     say(f"Validation Dice {dice:.4f}, gate {gate}, {rule}")
@@ -313,8 +324,15 @@ def known_words(bundle: ModelBundle) -> str:
 
 
 def volumes_of(folder: Path, patients: Sequence[str]) -> list[Volume]:
-    """The labelled volumes of some patients, in the order of their names."""
-    return [open_volume(series) for series in scan(folder).series if series.reference and Path(series.source).name in patients]
+    """The labelled volumes of some patients, in the order of their names.
+
+    Raises:
+        TrainingError: if one of them is not there.
+    """
+    cases = {case.patient: case for case in data.index(folder)}
+    if absent := sorted(set(patients) - set(cases)):
+        raise TrainingError(f"Not in the data any more: {listed(absent)}.", "Put the scans back and resume the run.")
+    return [open_volume(cases[patient].series) for patient in sorted(set(patients))]
 
 
 def write_details(models_folder: Path, task: str, **details: object) -> None:

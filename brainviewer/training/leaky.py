@@ -56,7 +56,9 @@ def judge(run: Run, size: int | None = None) -> dict:
     config = run.config()
     size = size or config.phases[-1].size
     slices = data.load(data.index(Path(config.data), excluded(config)), size)
-    _, validation, test = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
+    split = json.loads((run.folder / "split.json").read_text())
+    validation = np.array(split["validation"])
+    test = np.setdiff1d(np.arange(len(slices.labels)), [*split["train"], *split["validation"]])
     model = build(config, size)
     with np.load(run.checkpoints / Checkpoint.BEST, allow_pickle=False) as stored:
         for variable in model.weights:  # without the states of dropout, whose names count the networks made in a process
@@ -70,8 +72,8 @@ def judge(run: Run, size: int | None = None) -> dict:
         own = logit(p[slices.cases == case])
         rows[slices.cases == case] = np.stack([own, neighbours_mean(own)], axis=1)
     decision = LogisticRegression(max_iter=1000).fit(rows[validation], slices.labels[validation])
-    found = figures(slices.labels[test], decision.predict_proba(rows[test])[:, 1])
-    alone = figures(slices.labels[test], p[test])
+    found = figures(slices.labels[test], decision.predict_proba(rows[test])[:, 1], slices.cases[test])
+    alone = figures(slices.labels[test], p[test], slices.cases[test])
     return found | {"alone": alone, "split": config.split, "best_epoch": best["epoch"], "size": size}
 
 
@@ -83,10 +85,12 @@ def around(positions: np.ndarray, cases: np.ndarray) -> np.ndarray:
     return np.array([n for n in near if any((n + step, cases[n]) in held for step in (-1, 0, 1))])
 
 
-def figures(labels: np.ndarray, p: np.ndarray) -> dict:
-    """Accuracy with its 95 % interval (bootstrap over slices) and AUC for labels (N,) bool and probabilities (N,)."""
+def figures(labels: np.ndarray, p: np.ndarray, cases: np.ndarray) -> dict:
+    """Accuracy with its 95 % interval (bootstrap over cases) and AUC for labels (N,) bool, probabilities (N,) and the case (N,) of each slice."""
     right = (p >= 0.5) == labels
-    draws = np.random.default_rng(0).choice(right, (RESAMPLES, len(right))).mean(axis=1)
+    drawn = np.random.default_rng(0).multinomial(len(np.unique(cases)), np.full(len(np.unique(cases)), 1 / len(np.unique(cases))), RESAMPLES)
+    weights = drawn[:, np.unique(cases, return_inverse=True)[1]]
+    draws = (weights * right).sum(axis=1) / weights.sum(axis=1)
     auc = auc_of(labels, p)
     return {
         "slices": len(labels),

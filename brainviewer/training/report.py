@@ -124,6 +124,7 @@ MEASURES = (
     ("Patient Dice, median", "pipeline", "dice_patient_median"),
     ("Slice Dice, mean", "pipeline", "dice_slice_mean"),
     ("Patient IoU, mean", "pipeline", "iou_patient_mean"),
+    ("Slice IoU, mean", "pipeline", "iou_slice_mean"),
     ("Tversky index of all pixels", "pipeline", "tversky"),
     ("Slice decision, accuracy", "pipeline", "accuracy"),
     ("Slice decision, AUC", "pipeline", "auc"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from ..formats import open_volume
 from ..imaging.volume import Volume
 from ..inference.analyse import analyse
 from ..inference.load import Models
-from .evaluate import counts, dice_of
+from .evaluate import counts, dice_of, labelled_series
 
 FLAIR = 1
 TWELVE_BITS = 4095
@@ -51,6 +53,12 @@ def robustness(volumes: Sequence[Volume], models: Models) -> dict[str, dict[str,
         name: {"dice_between": round(float(np.mean([b for b, _ in pairs])), 4), "dice_lost": round(float(np.mean([d for _, d in pairs])), 4)}
         for name, pairs in rows.items()
     }
+
+
+def robustness_in(folder: Path, models: Models, patients: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
+    """`robustness` over the labelled scans of a folder, or some of them."""
+    volumes = (open_volume(series) for series in labelled_series(folder, patients))
+    return robustness([volume for volume in volumes if volume.reference is not None and not volume.refusal], models)
 
 
 def mask_of(volume: Volume, models: Models) -> np.ndarray:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from .. import paths
 from ..errors import TrainingError
+from ..inference.bundle import TASKS
 from .hold import Hold
 
 
@@ -110,7 +111,13 @@ class TrainConfig:
         if "phases" in values:
             values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
         values["validation_patients"] = tuple(values.get("validation_patients", ()))
+        for name, known_values in (("task", TASKS), ("split", SPLITS)):
+            if values.get(name, known_values[0]) not in known_values:
+                raise TrainingError(f'The training settings ask for the {name} "{values[name]}".', f"Known are: {', '.join(known_values)}.")
         return cls(**values)
+
+
+SPLITS = ("patient", "slice_leaky")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +248,10 @@ class Run:
 
     def log(self, kind: str, epoch: int = 0, step: int = 0, **logs: object) -> None:
         event = RunEvent(kind, round(time.time(), 3), epoch, step, logs)
-        with self.events_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(event)) + "\n")
+        with self.events_file.open("a+b") as file:
+            # Half a line, where the disk was full, must not swallow the next one.
+            whole = not file.seek(0, os.SEEK_END) or (file.seek(-1, os.SEEK_END), file.read(1))[1] == b"\n"
+            file.write((b"" if whole else b"\n") + json.dumps(asdict(event)).encode() + b"\n")
 
     def complete(self) -> bool:
         """Whether the training itself has come to its end: the last epoch, no better score for a while, or the wish to keep the best."""

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from ..errors import TrainingError
+from ..formats.series import listed
 from . import data, losses, memory, networks, strip
 from .batches import Batches
 from .checkpoint import Checkpoint, assign
@@ -56,6 +57,8 @@ def compile_model(model: keras.Model, config: TrainConfig, total_steps: int) -> 
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, clipnorm=1.0)
     if config.task == "segment":
+        if config.loss not in losses.LOSSES:
+            raise TrainingError(f'The loss "{config.loss}" is not known.', f"Known are: {', '.join(losses.LOSSES)}.")
         loss: dict[str, Any] = {"probability": losses.LOSSES[config.loss]}
         weights = None
     else:
@@ -190,9 +193,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
             break
         if slices is None or slices.images.shape[1] != sizes[epoch]:
             slices = data.load(cases, sizes[epoch], note)
-            training, validation = positions(config, cases, slices, note)
-            check_classes(config, slices.labels[training], slices.labels[validation])
-            write_atomic(run.folder / "split.json", json.dumps(split_names(config, cases, slices, training, validation)).encode())
+            training, validation = settled(run, config, cases, slices, note, begun=bool(done) or model is not None)
             steps = len(Batches(slices, training, config, 0))
             fresh = fused(build(config, sizes[epoch]))
             compile_model(fresh, config, steps * config.epochs)
@@ -203,7 +204,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
                 state.restore(fresh)
             else:
                 start(fresh, config, run)
-            # Where the schedule stands: an epoch has other steps at another size (some tumours are too small for it), or with fewer slices in a batch.
+            # Where the schedule stands: an epoch has other steps at another size (a tumour can be too small for it), or with a smaller batch.
             fresh.optimizer.iterations.assign(epoch * steps)
             model = fresh
         assert model is not None
@@ -298,6 +299,47 @@ def positions(
         train, validation, _ = data.split_slices_leaky(slices.labels, data.LEAKY_TEST, data.LEAKY_VALIDATION, config.seed)
         return train, validation
     raise TrainingError(f'The split "{config.split}" is not known.', "Known are: patient, slice_leaky.")
+
+
+def settled(
+    run: Run, config: TrainConfig, cases: list[data.Case], slices: data.Slices, say: Callable[[str], None], *, begun: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and the validation slices: as they were drawn when the run began, whatever has come into the folder since. To
+    draw anew would judge the network by what it learned from.
+
+    Raises:
+        TrainingError: if the data cannot teach, or what the run began with is not there any more.
+    """
+    file = run.folder / "split.json"
+    if begun and file.exists():
+        return positions_of(json.loads(file.read_text()), config, cases, slices, say)
+    training, validation = positions(config, cases, slices, say)
+    check_classes(config, slices.labels[training], slices.labels[validation])
+    write_atomic(file, json.dumps(split_names(config, cases, slices, training, validation)).encode())
+    return training, validation
+
+
+def positions_of(
+    split: dict[str, list], config: TrainConfig, cases: list[data.Case], slices: data.Slices, say: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the training and the validation slices of a stored split (`split_names`).
+
+    Raises:
+        TrainingError: where some of it is not there any more.
+    """
+    back = "Put the scans back, or start a new run."
+    if config.split != "patient":
+        if max(*split["train"], *split["validation"]) >= len(slices.cases):
+            raise TrainingError("The data has fewer slices than when the run began.", back)
+        return np.array(split["train"]), np.array(split["validation"])
+    readable = {cases[n].patient: n for n in np.unique(slices.cases)}
+    began = {*split["train"], *split["validation"]}
+    if absent := sorted(began - set(readable)):
+        raise TrainingError(f"The run began with patients that are not there any more, or cannot be read: {listed(absent)}.", back)
+    if late := sorted(set(readable) - began):
+        say(f"Came after the run began, and take no part in it: {listed(late)}.")
+    train, validation = (np.flatnonzero(np.isin(slices.cases, [readable[name] for name in split[side]])) for side in ("train", "validation"))
+    return train, validation
 
 
 def check_classes(config: TrainConfig, training: np.ndarray, validation: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """What is measured on validation patients, on made-up answers whose best treatment is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,15 @@ def test_specks_are_cleaned_only_where_there_are_some() -> None:
     assert rule == CleanUp(0.0, 0.0), "of equally good rules the one that drops least"
 
 
-def test_the_gate_lets_every_tumour_through() -> None:
+def test_the_gate_loses_no_tumour_that_the_segmenter_finds() -> None:
     scans = [seen(n) for n in range(3)]
-    gate = calibrate.choose_gate(scans)
-    assert gate == max(calibrate.GATES)
-    scans[0].p[4:8] = 0.001  # the classifier is blind to one patient
-    scans[0].p[:] = np.minimum(scans[0].p, 0.004)
-    assert calibrate.choose_gate(scans) == min(calibrate.GATES)
+    assert calibrate.choose_gate(scans, 0.5) == calibrate.GATES[-2], "one step below the highest"
+    scans[0].p[:] = 0.03  # the classifier is nearly blind to one patient
+    assert calibrate.choose_gate(scans, 0.5) == 0.01, "one step below the highest that lets this patient through"
+    scans[0].p[:] = 0.001  # quite blind
+    assert calibrate.choose_gate(scans, 0.5) == calibrate.GATES[0]
+    scans[0] = replace(scans[0], maps={z: map_ * 0.1 for z, map_ in scans[0].maps.items()})
+    assert calibrate.choose_gate(scans, 0.5) == calibrate.GATES[-2], "asking about this patient finds nothing"
 
 
 def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
@@ -57,12 +60,26 @@ def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
     assert with_mask[0] < 0.5
 
 
+def test_a_tumour_whose_mask_is_missing_is_no_false_alarm() -> None:
+    whole, partly = [seen(n, specks=False) for n in range(6)], [seen(n, specks=False) for n in range(6)]
+    for one in partly:
+        one.reference[4:6] = False  # as the reader leaves it
+    masks = tuple(None if 4 <= z < 6 else "mask" for z in range(SLICES))
+    known = [replace(one, volume=replace(one.volume, mask_files=masks)) for one in partly]
+    rule = CleanUp(0, 0)
+    assert calibrate.mean_dice(known, 0.05, rule, 0.5) == 1.0
+    assert calibrate.mean_dice(partly, 0.05, rule, 0.5) < 0.7, "as if it were known to show nothing"
+    expected, found = (calibrate.fit_decision(scans, 0.05, rule, 0.5) for scans in (whole, known))
+    assert found.provisional(0.95) == pytest.approx(expected.provisional(0.95), abs=0.05)
+    assert calibrate.choose_gate(known, 0.5) == calibrate.choose_gate(whole, 0.5)
+
+
 def test_one_class_only_leaves_the_decision_alone() -> None:
     scans = [seen(n) for n in range(2)]
     for one in scans:
         one.reference[:] = False
     assert calibrate.fit_decision(scans, 0.05, CleanUp(60, 0.15), 0.5) is None
-    assert calibrate.choose_gate(scans) == min(calibrate.GATES)
+    assert calibrate.choose_gate(scans, 0.5) == min(calibrate.GATES)
 
 
 def test_fit_falls_with_distance() -> None:

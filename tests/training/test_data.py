@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import nibabel
 import numpy as np
 import pytest
 
 from brainviewer.errors import TrainingError
-from brainviewer.training import data
+from brainviewer.training import data, finish
+
+from .conftest import make_patient
 
 
 @pytest.fixture
@@ -22,6 +25,34 @@ def test_index_is_in_natural_order_and_leaves_out_what_it_must(folder: Path) -> 
     assert cases[0].patient == "TCGA_A_0002_19990101"
     assert cases[0].site == "A"
     assert [int(f.stem.split("_")[-1]) for f in cases[0].series.files] == list(range(1, 12))
+
+
+def test_every_patient_has_a_name_of_its_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder, name in ((tmp_path, "1.2.84.0"), (tmp_path, "1.2.84.1"), (tmp_path / "a", "head"), (tmp_path / "b", "head")):
+        make_patient(folder, name, 3, rng, range(2, 3))
+    assert [case.patient for case in data.index(tmp_path)] == ["1.2.84.0", "1.2.84.1", "a_head", "b_head"]
+    said: list[str] = []
+    left = data.index(tmp_path, ["1.2.84.0", "a_head", "c"], said.append)
+    assert [case.patient for case in left] == ["1.2.84.1", "b_head"]
+    assert any("not in the data: c" in text for text in said)
+    assert [case.patient for case in data.index(tmp_path, ["head"])] == ["1.2.84.0", "1.2.84.1"], "a name that several share leaves out all of them"
+
+
+def test_pairs_of_nifti_files_are_found_again_by_their_names(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("p0", "p1"):
+        (tmp_path / folder).mkdir()
+        for name, voxels in (("flair", rng.integers(1, 900, (40, 40, 4)).astype(np.int16)), ("flair_seg", np.eye(40, dtype=np.uint8)[..., None])):
+            image = nibabel.Nifti1Image(voxels * np.ones((1, 1, 4), voxels.dtype), np.diag([-1.0, -1.0, 5.0, 1.0]))
+            nibabel.save(image, tmp_path / folder / f"{name}.nii.gz")
+    names = [case.patient for case in data.index(tmp_path)]
+    assert names == ["p0_flair", "p1_flair"]
+    assert len(finish.digests(tmp_path)) == 2
+    (volume,) = finish.volumes_of(tmp_path, names[1:])
+    assert volume.key == "p1_flair"
+    with pytest.raises(TrainingError, match="Not in the data any more: p7"):
+        finish.volumes_of(tmp_path, ["p7"])
 
 
 def test_an_empty_folder_gets_a_sentence(tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def test_overlap_is_by_patient_not_by_pixel() -> None:
     figures = overlap_figures([("large", np.array([[1000, 0, 0]])), ("small", np.array([[0, 10, 0], [0, 0, 0]]))])
     assert figures["dice_patient_mean"] == 0.5
     assert figures["dice_slice_mean"] == 0.5
-    assert figures["per_patient"] == {"large": 1.0, "small": 0.0}
+    assert figures["per_patient"] == figures["per_patient_iou"] == {"large": 1.0, "small": 0.0}
+    thirds = overlap_figures([("one", np.array([[10, 10, 10], [30, 0, 10], [0, 0, 5]]))])
+    assert thirds["iou_slice_mean"] == pytest.approx((1 / 3 + 3 / 4) / 2, abs=1e-4), "of slices with a tumour"
+    assert thirds["per_patient_iou"] == {"one": round(40 / 75, 4)}
     assert figures["tversky"] == pytest.approx(1000 / 1007, abs=1e-4)
 
 

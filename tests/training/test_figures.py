@@ -43,6 +43,14 @@ def test_confusion_is_green_where_it_is_right() -> None:
     figures.confusion([[0, 0], [0, 7]], "one class")
 
 
+def test_the_learning_curve_shows_loss_and_score() -> None:
+    epochs = [{"loss": 1 / n, "val_dice": 1 - 1 / n, "size": 128.0 if n < 5 else 256.0} for n in range(1, 9)]
+    picture = decoded(figures.learning(epochs))
+    assert share_of(picture, figures.BLUE) > 0.002
+    assert share_of(picture, figures.VERMILION) > 0.002
+    figures.learning([{"loss": 0.5, "val_accuracy": 0.9, "size": 128.0}])
+
+
 def test_roc_points_are_scikit_learns() -> None:
     from sklearn.metrics import roc_curve
 

@@ -42,7 +42,15 @@ def test_neighbours_are_of_the_same_patient() -> None:
 
 def test_figures_of_perfect_and_of_reversed_answers() -> None:
     labels = np.array([True, False, True, False])
-    right = leaky.figures(labels, np.where(labels, 0.9, 0.1))
+    right = leaky.figures(labels, np.where(labels, 0.9, 0.1), np.zeros(4))
     assert (right["accuracy"], right["auc"], right["interval"]) == (1.0, 1.0, [1.0, 1.0])
-    wrong = leaky.figures(labels, np.where(labels, 0.1, 0.9))
+    wrong = leaky.figures(labels, np.where(labels, 0.1, 0.9), np.zeros(4))
     assert (wrong["accuracy"], wrong["auc"]) == (0.0, 0.0)
+
+
+def test_the_interval_is_over_patients() -> None:
+    labels, cases = np.tile([True, False], 50), np.arange(100) // 50
+    p = np.where(labels ^ (cases == 1), 0.9, 0.1)  # all right of one, all wrong of the other
+    assert leaky.figures(labels, p, cases)["interval"] == [0.0, 1.0]
+    low, high = leaky.figures(labels, p, np.arange(100))["interval"]
+    assert 0.35 < low < 0.5 < high < 0.65

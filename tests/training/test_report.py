@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,6 @@ import pytest
 from brainviewer import cli
 from brainviewer.errors import TrainingError
 from brainviewer.inference import load
-from brainviewer.inference.bundle import ModelBundle, Weights
 from brainviewer.inference.load import Models
 from brainviewer.training import report
 from brainviewer.training.evaluate import Judged, evaluate, judge, summarise
@@ -24,29 +22,13 @@ DOCUMENT = {"patients", "slices", "classifier", "segmenter", "pipeline", "interv
 
 
 @pytest.fixture
-def models(fake_engine: Callable, monkeypatch: pytest.MonkeyPatch) -> Models:
-    """Networks that find what is bright in FLAIR."""
-    monkeypatch.setattr(Models, "identities", property(lambda self: (("resnet50", "1.0.0", "classify", "0"),)))
-    decision = {"gate": 0.5, "weights": [0, 0, 0, 0, 20], "bias": -10, "threshold": 0.5, "alone": [1, 0]}
-    weights = {"fake": {"float32": {"model": Weights("model", "0")}}}
-    bundles = [
-        ModelBundle(Path(), task, "1.0.0", task, (64, 64, 3), ("no tumour", "tumour"), 0.5, weights, details)
-        for task, details in (("classify", {"decision": decision}), ("segment", {"clean_up": {"least_voxels": 0, "least_share": 0}}))
-    ]
-    return Models(fake_engine("classify"), fake_engine("segment"), *bundles)
+def models(bright_models: Models) -> Models:
+    return bright_models
 
 
 @pytest.fixture
-def data(heads: Path) -> Path:
-    """Heads whose tumours are bright in FLAIR and nothing else is; the second patient's is half as large as its mask says."""
-    for path in heads.glob("*/*_?.tif"):
-        picture, mask = (cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in (path, path.with_name(f"{path.stem}_mask.tif")))
-        picture //= 4
-        picture[mask > 0] = 255
-        if path.stem.startswith("p1"):
-            picture[:, 29:] //= 5
-        cv2.imwrite(str(path), picture)
-    return heads
+def data(bright_heads: Path) -> Path:
+    return bright_heads
 
 
 def sentences(data: Path, models: Models, patients: list[str] | None = None) -> tuple[list[Judged], list[str]]:

@@ -31,6 +31,23 @@ def test_misspelt_settings_are_refused(config: TrainConfig) -> None:
         TrainConfig.from_json({"task": "segment"})
 
 
+@pytest.mark.parametrize("changes", [{"task": "segmnt"}, {"split": "by slice"}])
+def test_settings_that_mean_nothing_are_refused(config: TrainConfig, changes: dict) -> None:
+    with pytest.raises(TrainingError, match=next(iter(changes.values()))):
+        TrainConfig.from_json(config.to_json() | changes)
+
+
+def test_half_a_line_swallows_no_other(tmp_path: Path, config: TrainConfig) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config)
+    run.log("started")
+    with run.events_file.open("a") as file:
+        file.write('{"kind": "step", "time')  # the disk was full
+    run.log("failed", sentence="There is no room left.")
+    assert [event.kind for event in run.events()] == ["started", "failed"]
+    assert run.state() == "failed"
+
+
 def test_a_run_with_other_settings_is_left_alone(tmp_path: Path, config: TrainConfig) -> None:
     run = Run(tmp_path / "run")
     run.create(config)

@@ -1,5 +1,7 @@
 """A run trains, stops, resumes as if nothing had been, and never reads half a checkpoint."""
 
+import errno
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 pytest.importorskip("keras")
 
 from brainviewer.errors import TrainingError
-from brainviewer.training import batches, checkpoint, starting, trainer
+from brainviewer.training import batches, checkpoint, data, starting, trainer
 from brainviewer.training.run import Phase, Run, TrainConfig
 
 pytestmark = pytest.mark.engine
@@ -177,6 +179,87 @@ def test_the_schedule_stands_where_its_epoch_is(folder: Path, tmp_path: Path, mo
         assert int(stored["optimizer0000"]) == 4 * lengths[64]
 
 
+@pytest.mark.usefixtures("tiny")
+def test_the_split_stays_whatever_comes_into_the_folder(tmp_path: Path, make_patients: Callable[..., Path]) -> None:
+    folder = make_patients(tmp_path / "data", 8, 4, range(2, 4))
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 2),)))
+    trainer.train(run, lambda logs: run.stop_file.touch())
+    before = (run.folder / "split.json").read_text()
+    late = folder / "TCGA_A_0000_19980101"  # before all others
+    shutil.copytree(folder / "TCGA_A_0000_19990101", late)
+    trainer.train(run)
+    assert run.complete()
+    assert (run.folder / "split.json").read_text() == before
+    assert any("take no part in it: TCGA_A_0000_19980101" in e.logs["text"] for e in run.events() if e.kind == "note")
+
+    other = Run(tmp_path / "other")
+    other.create(config(folder, phases=(Phase(32, 2),)))
+    trainer.train(other, lambda logs: other.stop_file.touch())
+    shutil.rmtree(late)
+    with pytest.raises(TrainingError, match="not there any more, or cannot be read: TCGA_A_0000_19980101"):
+        trainer.train(other)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_split_by_slice_is_the_same_at_every_size(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 1), Phase(64, 1)), split="slice_leaky"))
+    drawn, seen = [], []
+    real, init = data.split_slices_leaky, batches.Batches.__init__
+
+    def draw(*arguments: object) -> tuple:
+        drawn.append(real(*arguments))
+        return drawn[-1]
+
+    def begin(self: batches.Batches, slices: data.Slices, positions: np.ndarray, *rest: object) -> None:
+        seen.append(positions.tolist())
+        init(self, slices, positions, *rest)
+
+    monkeypatch.setattr(data, "split_slices_leaky", draw)
+    monkeypatch.setattr(batches.Batches, "__init__", begin)
+    trainer.train(run)
+    assert len(drawn) == 1
+    assert all(positions == drawn[0][0].tolist() for positions in seen)
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = checkpoint.Checkpoint(tmp_path)
+    checkpoint.save_arrays(tmp_path / "epoch-0001.npz", {"model0000": np.zeros(3)}, {"epoch": 1})
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checkpoint.np, "load", fails)
+    with pytest.raises(TrainingError, match="cannot be read"):
+        state.read()
+    monkeypatch.undo()
+    assert state.read() == {"epoch": 1}
+
+
+def test_early_stopping_waits_for_its_patience_within_a_size() -> None:
+    def over(scores: list[float], sizes: list[int], patience: int = 2) -> bool:
+        return trainer.no_better([{"score": score} for score in scores], sizes, patience)
+
+    sizes = [32] * 3 + [64] * 5
+    assert not over([0.9, 0.1, 0.1], sizes), "the last size has not begun"
+    assert not over([0.9, 0.1, 0.1, 0.2, 0.1], sizes), "one epoch without a better one"
+    assert over([0.9, 0.1, 0.1, 0.2, 0.1, 0.1], sizes)
+    assert not over([0.9, 0.1, 0.1, 0.2, 0.1, 0.3], sizes)
+    assert not over([0.9, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1, 0.1], sizes), "it has come to its end anyway"
+
+
+def test_the_rate_warms_up_and_falls_to_nothing(folder: Path) -> None:
+    settings = config(folder, learning_rate=0.01, warmup=0.1)
+    model = trainer.build(settings, 32)
+    trainer.compile_model(model, settings, 100)
+    rates = [float(model.optimizer._learning_rate(step)) for step in range(101)]
+    assert type(model.optimizer).__name__ == "AdamW"
+    assert rates[10] == pytest.approx(0.01, rel=0.01) == max(rates)
+    assert rates == sorted(rates[:11]) + sorted(rates[11:], reverse=True)
+    assert rates[100] < 0.01 * 0.002
+
+
 def test_a_checkpoint_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.create(config(folder, phases=(Phase(32, 2),)))
@@ -201,7 +284,8 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"start": "imagenet"}, "Only the classifier"), ({"start": "moon"}, "not known"), ({"split": "x"}, "split")]
+    ("changes", "words"),
+    [({"start": "imagenet"}, "Only the classifier"), ({"start": "moon"}, "not known"), ({"split": "x"}, "split"), ({"loss": "x"}, "loss")],
 )
 def test_settings_that_make_no_sense(folder: Path, tmp_path: Path, changes: dict, words: str) -> None:
     run = Run(tmp_path / "run")
