@@ -31,7 +31,7 @@ from .bundling import write_bundle, write_document, write_engines
 from .checkpoint import Checkpoint
 from .compare import compare
 from .evaluate import Judged, judge, summarise
-from .robustness import robustness
+from .robustness import robustness_in
 from .run import Run, write_atomic
 from .trainer import excluded
 
@@ -353,7 +353,7 @@ def robustness_of(models_folder: Path, data_folder: Path, patients: Sequence[str
     """How the answer stands other forms of the same scans."""
     models = load_models("onnx", "cpu", "float32", models_folder)
     try:
-        return robustness(volumes_of(data_folder, patients), models)
+        return robustness_in(data_folder, models, patients)
     finally:
         models.close()
 

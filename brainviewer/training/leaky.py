@@ -88,8 +88,9 @@ def around(positions: np.ndarray, cases: np.ndarray) -> np.ndarray:
 def figures(labels: np.ndarray, p: np.ndarray, cases: np.ndarray) -> dict:
     """Accuracy with its 95 % interval (bootstrap over cases) and AUC for labels (N,) bool, probabilities (N,) and the case (N,) of each slice."""
     right = (p >= 0.5) == labels
-    drawn = np.random.default_rng(0).multinomial(len(np.unique(cases)), np.full(len(np.unique(cases)), 1 / len(np.unique(cases))), RESAMPLES)
-    weights = drawn[:, np.unique(cases, return_inverse=True)[1]]
+    own, case_of = np.unique(cases, return_inverse=True)
+    times_drawn = np.random.default_rng(0).multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES)
+    weights = times_drawn[:, case_of]
     draws = (weights * right).sum(axis=1) / weights.sum(axis=1)
     auc = auc_of(labels, p)
     return {

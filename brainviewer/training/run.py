@@ -250,8 +250,9 @@ class Run:
         event = RunEvent(kind, round(time.time(), 3), epoch, step, logs)
         with self.events_file.open("a+b") as file:
             # Half a line, where the disk was full, must not swallow the next one.
-            whole = not file.seek(0, os.SEEK_END) or (file.seek(-1, os.SEEK_END), file.read(1))[1] == b"\n"
-            file.write((b"" if whole else b"\n") + json.dumps(asdict(event)).encode() + b"\n")
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            end = b"" if file.read(1) in (b"", b"\n") else b"\n"
+            file.write(end + json.dumps(asdict(event)).encode() + b"\n")
 
     def complete(self) -> bool:
         """Whether the training itself has come to its end: the last epoch, no better score for a while, or the wish to keep the best."""

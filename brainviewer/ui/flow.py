@@ -102,7 +102,6 @@ class Flow(QObject):
         self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = self._export_ticket = self._edits_ticket = 0
         self._opening: Path | None = None
         self._opening_name = ""
-        self._interrupted = False
         self._thumbnails_wanted: list[Series] = []
         self._busy: dict[int, Busy] = {}
         for worker in (loader, analyst, writer, keeper):
@@ -162,7 +161,6 @@ class Flow(QObject):
         self._loader.cancel()
         self._analyst.cancel()
         self._open_ticket = self._thumbnail_ticket = self._analyse_ticket = self._refine_ticket = 0
-        self._interrupted = False
         self._keep_busy_of(self._export_ticket)
         self.session.close()
 
@@ -171,7 +169,6 @@ class Flow(QObject):
         pictured = {id(series) for series in self.session.listing.series} - pending if self.session.listing is not None else set()
         self._analyst.cancel()
         self._analyse_ticket = self._refine_ticket = 0
-        self._interrupted = False
         self.session.open(opened)
         self.thumbnail_made.emit((opened.series.key, opened.thumbnail))
         self._thumbnails_wanted = [s for s in opened.listing.series if s is not opened.series and id(s) not in pictured]
@@ -181,17 +178,15 @@ class Flow(QObject):
             self.messaged.emit(Message("warning", opened.notes[0], self.tr("The next series is shown instead.")))
         self._go_on()
 
-    def _go_on(self) -> None:
-        """The work that a scan on screen brings with it."""
+    def _go_on(self, interrupted: bool = False) -> None:
+        """The work that a scan on screen brings with it, and an analysis that a preview interrupted."""
         if self.session.analysis.phase is Phase.FINISHED:
             self._refine()
-        elif self._interrupted or (self.analyse_on_open and self.session.analysis.phase is Phase.NONE):
+        elif interrupted or (self.analyse_on_open and self.session.analysis.phase is Phase.NONE):
             self.analyse()
-        self._interrupted = False
         self._make_thumbnails()
 
     def _show_preview(self, preview: OpenedScan) -> None:
-        self._interrupted = self._interrupted or self.analysing
         self._analyst.cancel()
         self._analyse_ticket = self._refine_ticket = 0
         self._keep_busy_of(self._open_ticket, self._export_ticket)
@@ -201,8 +196,7 @@ class Flow(QObject):
         """What was to be opened could not, or is not to be."""
         self.open_failed.emit()
         if self.session.preview is not None:
-            self.session.end_preview()
-            self._go_on()
+            self._go_on(interrupted=self.session.end_preview())
         else:
             self._make_thumbnails()
 

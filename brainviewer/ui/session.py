@@ -113,13 +113,14 @@ class Session(Look):
             self._announce()
             self.preview_changed.emit(preview)
 
-    def end_preview(self) -> None:
-        """It is not to be read after all: back to the scan that was on screen before, its slice, and what an analysis had found when it ended."""
+    def end_preview(self) -> bool:
+        """It is not to be read after all: back to the scan that was on screen before, its slice, and what an analysis had found when it ended.
+        Whether the preview interrupted one."""
         left = self._left
         self._no_preview()
         if left is None:
             self._announce()
-            return
+            return False
         with self._together():
             self.open(left.scan)
             self.set_slice(left.z)
@@ -127,6 +128,7 @@ class Session(Look):
                 self._models = self.predictions = left.predictions
                 self.analysis = left.analysis
                 self._announce_answers()
+        return left.analysis.phase is Phase.RUNNING
 
     def _no_preview(self) -> None:
         self._left = None
