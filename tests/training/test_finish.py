@@ -111,6 +111,15 @@ def test_with_few_validation_patients_the_calibration_in_use_stays(config: Train
     assert any("calibration in use stays" in event.logs.get("text", "") for event in run.events())
 
 
+def test_a_split_by_slice_makes_no_models(config: TrainConfig, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.create(replace(config, split="slice_leaky"))
+    with pytest.raises(TrainingError, match="no model that can be put into use"):
+        conduct.conduct(run)
+    assert not list(run.checkpoints.iterdir())
+    assert registry.user_pairs() == []
+
+
 def test_a_wish_to_stop_while_it_is_judged(config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(tmp_path / "run")
     run.create(config)

@@ -1,8 +1,10 @@
 """A run trains, stops, resumes as if nothing had been, and never reads half a checkpoint."""
 
 import errno
+import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -249,6 +251,20 @@ def test_early_stopping_waits_for_its_patience_within_a_size() -> None:
     assert not over([0.9, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1, 0.1], sizes), "it has come to its end anyway"
 
 
+@pytest.mark.usefixtures("tiny")
+def test_the_best_epoch_of_the_last_size_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.9, 0.3, 0.5, 0.4])
+    monkeypatch.setattr(trainer, "validate", lambda *_: {"score": next(scores)})
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 1), Phase(48, 3)), patience=9))
+    kept = []
+    trainer.train(run, lambda logs: kept.append((run.checkpoints / "best.npz").read_bytes()))
+    assert kept[0] != kept[1] != kept[2], "another size begins anew, however well the one before did"
+    assert kept[3] == kept[2], "a worse epoch replaces nothing"
+    with np.load(run.checkpoints / "best.npz") as stored:
+        assert json.loads(str(stored["state"]))["logs"]["score"] == 0.5
+
+
 def test_the_rate_warms_up_and_falls_to_nothing(folder: Path) -> None:
     settings = config(folder, learning_rate=0.01, warmup=0.1)
     model = trainer.build(settings, 32)
@@ -334,6 +350,25 @@ def test_a_run_starts_from_a_run_or_a_bundle_of_its_own_task(folder: Path, tmp_p
         assert np.array_equal(np.asarray(variable), best[variable.path])
     with pytest.raises(TrainingError, match="another task"):
         starting.starting_weights(config(folder, task="classify", start=str(first.folder)))
+
+
+def test_imagenet_weights_come_from_the_given_file_or_say_why_not(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path / "run")
+    given = tmp_path / "resnet50.weights.h5"
+    settings = config(folder, task="classify", start="imagenet", imagenet=str(given))
+    run.create(settings)
+    with pytest.raises(TrainingError, match=r"resnet50\.weights\.h5. do not exist"):
+        starting.imagenet_file(settings, run)
+    given.write_bytes(b"weights")
+    assert starting.imagenet_file(settings, run) == given
+    assert [event.logs["text"] for event in run.events()] == [f"ImageNet weights from {given}"]
+
+    def offline(**_: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(starting.keras.applications, "ResNet50", offline)
+    with pytest.raises(TrainingError, match=r"could not be downloaded \(no network\)"):
+        starting.imagenet_file(replace(settings, imagenet=""), run)
 
 
 def test_time_left_follows_from_the_steps_after_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
