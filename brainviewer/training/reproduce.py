@@ -22,7 +22,7 @@ from .finish import calibrate_pair, install, make_bundle, rewrite_bundle, robust
 from .run import Phase, Run, TrainConfig, write_atomic
 from .trainer import train
 
-VERSIONS = {"classify": "1.0.0", "segment": "1.1.0"}
+VERSIONS = {"classify": "1.0.0", "segment": "1.2.0"}
 ABOUT = "LGG MRI segmentation data set (Buda et al. 2019; images from TCIA, TCGA-LGG)"
 KNOWN = "the brain MRI (FLAIR, with or without T1, of adults with lower-grade glioma)"
 LICENCE = "CC BY-NC-SA 4.0"
@@ -35,6 +35,18 @@ def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[st
     # Both networks are calibrated together, on patients that neither was trained on.
     common["validation_patients"] = tuple(paths.resource("validation_patients.txt").read_text().split())
     segment = TrainConfig(task="segment", name="resunet-lgg", version=VERSIONS["segment"], batch=16, **common)
+    longer = replace(
+        segment,
+        batch=8,
+        learning_rate=1e-3,
+        weight_decay=5e-4,
+        negatives=0.8,
+        substitution=0.25,
+        paste=0.1,
+        loss="small_too",
+        patience=100,
+        seed=11,
+    )
     classify = TrainConfig(task="classify", name="resnet50-lgg", version=VERSIONS["classify"], batch=32, negatives=1.2, substitution=0.3, **common)
     return {
         "segment": [
@@ -42,20 +54,10 @@ def recipes(data: Path, exclude: Path, imagenet: str, precision: str) -> dict[st
             # Half of the slices with FLAIR alone: before, a scan without T1 lost 0.05 of its Dice.
             replace(segment, phases=(Phase(256, 6),), learning_rate=8e-4, negatives=0.6, substitution=0.4, patience=20),
             # Those two are 2,500 steps. This many more, with harder augmentation, and a small tumour counting as much as a large one.
-            replace(
-                segment,
-                phases=(Phase(128, 20), Phase(192, 20), Phase(256, 6)),
-                batch=8,
-                learning_rate=1e-3,
-                weight_decay=5e-4,
-                negatives=0.8,
-                substitution=0.25,
-                strength=1.3,
-                paste=0.1,
-                loss="small_too",
-                patience=100,
-                seed=11,
-            ),
+            replace(longer, phases=(Phase(128, 20), Phase(192, 20), Phase(256, 6)), strength=1.3),
+            # Harder still, then cooled on milder slices: better on both.
+            replace(longer, phases=(Phase(128, 10), Phase(192, 20), Phase(256, 7)), strength=2.0, paste=0.15, seed=23),
+            replace(longer, phases=(Phase(256, 5),), learning_rate=6e-4, strength=1.0, seed=29),
         ],
         "classify": [
             replace(classify, phases=(Phase(128, 8), Phase(256, 2)), learning_rate=3e-4, start="imagenet", imagenet=imagenet),

@@ -45,8 +45,8 @@ def test_from_nothing_to_both_bundles_and_their_cards(small: Path, tmp_path: Pat
     reproduce.reproduce(small, runs, models, "", "float32", nothing_finished, lambda text: None)
 
     stages = [folder.name for folder in sorted(runs.iterdir()) if (folder / "config.json").exists()]
-    assert stages == ["classify-0", "segment-0", "segment-1", "segment-2"]
-    assert [Run(runs / f"segment-{n}").config().start for n in (1, 2)] == [str(runs / "segment-0"), str(runs / "segment-1")]
+    assert stages == ["classify-0", *(f"segment-{n}" for n in range(5))]
+    assert [Run(runs / f"segment-{n}").config().start for n in range(1, 5)] == [str(runs / f"segment-{n}") for n in range(4)]
     for task, version in reproduce.VERSIONS.items():
         bundle = choose_bundle(models, task)
         assert bundle.version == version
