@@ -1,7 +1,6 @@
 """The card says what its bundle's figures say."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,7 @@ def test_no_bundled_file_is_too_large_to_share(task: str) -> None:
 @pytest.mark.parametrize("name", ["best.png", "median.png", "worst.png"])
 def test_every_figure_of_the_card_is_there(name: str) -> None:
     for task in card.PURPOSE:
-        assert (Path(choose_bundle(paths.bundled_models(), task).folder) / name).stat().st_size > 1000
+        assert (choose_bundle(paths.bundled_models(), task).folder / name).stat().st_size > 1000
 
 
 def test_institutions_that_chose_nothing_are_named() -> None:
