@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from ..formats.series import Series
 from ..imaging.prediction import Prediction
 from ..imaging.volume import Volume
 from . import measures, palette
@@ -12,7 +13,8 @@ from .icons import IconButton
 from .legend import Legend
 from .picture import picture_of
 from .session import Session
-from .slice_view import SliceView
+from .slice_view import Place, SliceView
+from .state import OpenedScan
 from .timeline import Bar, DetectionStrip
 
 GRID_PX = palette.GRID_PX
@@ -28,6 +30,9 @@ class ScanPanel(QWidget):
         self._largest = 0
         self._filled_from: tuple[object, ...] = ()
         self._drawn: tuple | None = None
+        self._shown: Series | None = None
+        self._previewing = False
+        self._left: tuple[Series | None, Place | None] = (None, None)  # what made room for a preview
         self.view = SliceView(self)
         self.legend = Legend()
         self.view.add_hand(self.legend)
@@ -121,10 +126,23 @@ class ScanPanel(QWidget):
         self.slider.setValue(session.z if volume is not None else count // 2)
         self.slider.blockSignals(False)
         self.slider.setEnabled(volume is not None and count > 1)
-        shown = volume if volume is not None else preview.volume if preview is not None else None
+        shown = session.scan or preview
         if shown is not None:
-            self._set_grid(shown)
+            self._turn_to(shown)
         self._draw()
+
+    def _turn_to(self, shown: OpenedScan) -> None:
+        """A scan comes whole into view, but as it was seen before where it is what its preview showed, or where a preview made room for it."""
+        known = self._shown, self.view.place()
+        self._set_grid(shown.volume)
+        for series, place in (known, self._left):
+            if series is shown.series:
+                self.view.put_at(place)
+        if shown is not self._session.preview:
+            self._left = None, None
+        elif not self._previewing:
+            self._left = known
+        self._shown, self._previewing = shown.series, shown is self._session.preview
 
     @Slot(object)
     def _on_spacing(self, volume: Volume) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -79,6 +80,19 @@ class _Picture:
         method = cv2.INTER_NEAREST_EXACT if not self.smooth else cv2.INTER_AREA if half else cv2.INTER_LINEAR
         self._screen_pixels = cv2.resize(self._pixels[lines, points], (width, height), interpolation=method)  # Qt does not keep them
         return QImage(self._screen_pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32), QPointF(left, top)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a slice.
+
+    Attributes:
+        middle: (right, down) in fractions of the slice.
+        magnification: 1 where the whole slice is shown.
+    """
+
+    middle: tuple[float, float]
+    magnification: float
 
 
 class SliceView(QWidget):
@@ -170,6 +184,22 @@ class SliceView(QWidget):
         self._fitted = False
         self._px_per_mm *= factor
         self._middle += held - self._mm_at(at)
+        self.update()
+
+    def place(self) -> Place | None:
+        """The part of the slice that is seen, for `put_at`; None where that is the whole slice, as large as it goes."""
+        extent = self._extent()
+        middle = self._middle.x() / extent.width(), self._middle.y() / extent.height()
+        return None if self._fitted else Place(middle, self.magnification())
+
+    def put_at(self, place: Place | None) -> None:
+        """Shows a part of the slice again."""
+        if place is None:
+            self.fit()
+            return
+        extent, (x, y) = self._extent(), place.middle
+        self._fitted = False
+        self._middle, self._px_per_mm = QPointF(x * extent.width(), y * extent.height()), place.magnification * self._whole(self.size())
         self.update()
 
     def magnification(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QListWidget, QSlider
 
@@ -95,6 +96,36 @@ def test_a_scan_on_screen_makes_room_and_comes_back(qtbot: Any, opened: Program,
     assert session.result.predictions == before.predictions
     assert len(fake.analysed) == runs  # its answers were kept
     qtbot.waitUntil(lambda: opened.flow.busy is None, timeout=TIMEOUT_MS)
+
+
+def test_a_scan_comes_back_as_it_was_zoomed(qtbot: Any, opened: Program, slow: Slow) -> None:
+    view = opened.window.stage.scan.view
+    view.zoom(3.0, QPointF(view.width() * 0.4, view.height() * 0.7))
+    corners = [view.point_at(QPointF(0, 0)), view.point_at(QPointF(view.width(), view.height()))]
+    opened.flow.open_path(Path("/scans/slow"))
+    qtbot.waitUntil(previewed(opened), timeout=TIMEOUT_MS)
+    assert view.magnification() == pytest.approx(1)
+    view.zoom(2.0)
+    press(opened.window, "Esc")
+    qtbot.waitUntil(lambda: opened.session.scan is not None, timeout=TIMEOUT_MS)
+    assert [view.point_at(QPointF(0, 0)), view.point_at(QPointF(view.width(), view.height()))] == [pytest.approx(corner) for corner in corners]
+
+
+def test_a_preview_keeps_its_zoom_when_the_rest_arrives(qtbot: Any, opened: Program, slow: Slow) -> None:
+    view = opened.window.stage.scan.view
+    view.zoom(3.0)
+    opened.flow.open_path(Path("/scans/slow"))
+    qtbot.waitUntil(previewed(opened), timeout=TIMEOUT_MS)
+    view.zoom(2.0, QPointF(50, 60))
+    corner = view.point_at(QPointF(0, 0))
+    slow.let.set()
+    qtbot.waitUntil(lambda: finished(opened), timeout=TIMEOUT_MS)
+    assert opened.session.scan.series.key == "slow"
+    assert view.magnification() == pytest.approx(2)
+    assert view.point_at(QPointF(0, 0)) == pytest.approx(corner)
+    opened.flow.open_path(Path("/scans/scan"))
+    qtbot.waitUntil(lambda: finished(opened) and opened.session.scan.series.key == "scan", timeout=TIMEOUT_MS)
+    assert view.magnification() == pytest.approx(1), "another scan comes whole"
 
 
 def test_an_unfinished_analysis_goes_on_after_a_scan_that_cannot_be_read(qtbot: Any, program: Program, fake: FakeBackend) -> None:
