@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import gc
 import json
+import random
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the program's verdict on 8-bit weights goes from one test of real networks to the next: to reach it takes longer than most tests."""
     return tmp_path_factory.mktemp("verdict") / "precision.json"
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """The same weights in each run for networks that a test makes: Keras draws the seeds of its initialisers from `random`."""
+    random.seed(0)
 
 
 @pytest.fixture(autouse=True)
@@ -246,34 +253,37 @@ def no_qt_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     from PySide6.QtWidgets import QApplication
 
-    before = _left_over()
-    yield
-    application = QApplication.instance()
-    assert application is not None
-    left = {}
-    for _ in range(3):  # a widget that goes may take another along only in the next round
-        application.sendPostedEvents(None, 52)  # QEvent.DeferredDelete: `deleteLater` waits for an event loop otherwise
-        application.processEvents()
-        left = {key: what for key, what in _left_over().items() if key not in before}
-        if not left:
-            return
-        gc.collect()
-    pytest.fail("the test left behind: " + ", ".join(sorted(left.values())))
+    before = set(map(id, QApplication.topLevelWidgets()))
+    gc.freeze()  # what is here now is of no interest: with TensorFlow loaded, to go through it takes longer than most tests
+    try:
+        yield
+        application = QApplication.instance()
+        assert application is not None
+        left = []
+        for _ in range(3):  # a widget that goes may take another along only in the next round
+            application.sendPostedEvents(None, 52)  # QEvent.DeferredDelete: `deleteLater` waits for an event loop otherwise
+            application.processEvents()
+            gc.collect()
+            left = _left_over(before)
+            if not left:
+                return
+        pytest.fail("the test left behind: " + ", ".join(sorted(left)))
+    finally:
+        gc.unfreeze()
 
 
-def _left_over() -> dict[int, str]:
-    """Every running thread and timer that Python made, and every top-level widget, by identity."""
+def _left_over(before: set[int]) -> list[str]:
+    """Every running thread and timer that Python made since `gc.freeze`, and every top-level widget that is not among those before, by identity."""
     from PySide6.QtCore import QObject, QThread, QTimer
     from PySide6.QtWidgets import QApplication
     from shiboken6 import isValid
 
-    found = {}
+    found = []
     for thing in gc.get_objects():
         if isinstance(thing, QObject) and isValid(thing):
             if isinstance(thing, QThread) and thing.isRunning() and thing is not QThread.currentThread():
-                found[id(thing)] = f"a running thread ({thing.objectName() or type(thing).__name__})"
+                found.append(f"a running thread ({thing.objectName() or type(thing).__name__})")
             elif isinstance(thing, QTimer) and thing.isActive():
-                found[id(thing)] = f"a running timer ({thing.objectName() or type(thing.parent()).__name__}, {thing.interval()} ms)"
-    for widget in QApplication.topLevelWidgets():
-        found[id(widget)] = f"a top-level widget ({widget.objectName() or type(widget).__name__})"
-    return found
+                found.append(f"a running timer ({thing.objectName() or type(thing.parent()).__name__}, {thing.interval()} ms)")
+    widgets = [widget for widget in QApplication.topLevelWidgets() if id(widget) not in before]
+    return found + [f"a top-level widget ({widget.objectName() or type(widget).__name__})" for widget in widgets]

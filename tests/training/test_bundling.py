@@ -51,7 +51,6 @@ def test_the_licence_comes_from_the_data_and_from_where_the_training_started(tmp
 
 
 def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(tmp_path: Path) -> None:
-    keras.utils.set_random_seed(0)
     layers = keras.layers
     image = x = keras.Input((64, 64, 3))
     x = layers.Rescaling(255.0, offset=[-123.0, -116.0, -103.0])(x)
