@@ -2,7 +2,7 @@
 """The developer's commands, from a bare clone on: makes `.venv` with the locked dependencies, then does what is asked.
 
     python3 dev.py run [PATH]      opens the window on PATH or the sample scan; without a display, analyses it and writes the overlays
-    python3 dev.py test [ARGS]     the whole test suite, offscreen; ARGS go to pytest
+    python3 dev.py test [ARGS]     the whole test suite, offscreen, on all cores; ARGS go to pytest, which then runs in one process
     python3 dev.py build           the packaged executable in dist/, what it weighs, then its own selftest
     python3 dev.py models DATA     makes the bundled models anew from the data folder
     python3 dev.py bench [ARGS]    the benchmarks
@@ -58,6 +58,8 @@ QT_LIBRARIES = {
     "libxkbcommon.so.0": "libxkbcommon0",
 }
 """What Qt on Linux takes from the system, and Debian's package of it."""
+SHARED_OUT = ("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+"""How the whole suite runs: in a process for each core, up to four, as each may load TensorFlow."""
 FONTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts", Path.home() / ".local/share/fonts")
 
 
@@ -112,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def test(arguments: Sequence[str]) -> int:
     python = environment()
-    return call([python, "-m", "pytest", *arguments], cwd=ROOT, QT_QPA_PLATFORM="offscreen")
+    return call([python, "-m", "pytest", *(arguments or SHARED_OUT)], cwd=ROOT, QT_QPA_PLATFORM="offscreen")
 
 
 def build(arguments: Sequence[str]) -> int:

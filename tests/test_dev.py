@@ -213,6 +213,11 @@ def test_test_passes_its_arguments_to_pytest(dev: ModuleType, calls: list[Any], 
     assert calls == [(["-m", "pytest", "-k", "contracts", "-x"], {"cwd": tmp_path, "QT_QPA_PLATFORM": "offscreen"})]
 
 
+def test_the_whole_suite_is_shared_out(dev: ModuleType, calls: list[Any]) -> None:
+    assert dev.main(["test"]) == 0
+    assert calls[0][0][:4] == ["-m", "pytest", "-n", "auto"]
+
+
 def test_models_and_bench(dev: ModuleType, calls: list[Any], tmp_path: Path) -> None:
     assert dev.main(["models", str(tmp_path)]) == 0
     assert dev.main(["bench", "--json"]) == 0
