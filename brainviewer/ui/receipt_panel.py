@@ -118,7 +118,7 @@ class ReceiptFoot(QWidget):
         row.addWidget(self.files, 1)
         row.addWidget(self.button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX)
+        column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX)
         column.addWidget(self.fit)
         column.addLayout(row)

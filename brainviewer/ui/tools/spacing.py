@@ -32,7 +32,7 @@ class Spacings(Tool):
         self.button.setToolTip(self.tr("Say how large the voxels are, so that areas and volumes are known"))
         self.button.clicked.connect(self._open)
         row = QHBoxLayout(self.line)
-        row.setContentsMargins(2 * GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
+        row.setContentsMargins(2 * GRID_PX, GRID_PX // 2, 2 * GRID_PX, GRID_PX // 2)
         row.addWidget(self.words, 1)
         row.addWidget(self.button)
         two_lines = 2 * self.words.fontMetrics().lineSpacing()
