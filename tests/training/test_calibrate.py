@@ -60,6 +60,34 @@ def test_the_decision_is_calibrated_and_hears_both_networks() -> None:
     assert with_mask[0] < 0.5
 
 
+def log_loss(labels: np.ndarray, probability: np.ndarray) -> float:
+    return float(-np.log(np.where(labels, probability, 1 - probability)).mean())
+
+
+def test_a_regression_is_as_free_as_serves_other_patients() -> None:
+    """The first feature says something of everyone, the others of one patient each, whose slices all have them."""
+    rng = np.random.default_rng(0)
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        patients = np.repeat(np.arange(count), 40)
+        labels = rng.random(len(patients)) < np.repeat(rng.uniform(0.1, 0.9, count), 40)
+        own = np.repeat(rng.normal(0, 1, (count, 8)), 40, axis=0)
+        return np.column_stack([10 * labels + rng.normal(0, 7, len(labels)), own]), labels, patients
+
+    rows, labels, patients = draw(12)
+    fitted, (others, their_labels, _) = calibrate.fit_for_others(rows, labels, patients), draw(60)
+    free = type(fitted)(C=max(calibrate.FREEDOMS), max_iter=1000).fit(rows, labels)
+    assert calibrate.FREEDOMS.index(fitted.C) < len(calibrate.FREEDOMS) - 1
+    assert log_loss(labels, fitted.predict_proba(rows)[:, 1]) > log_loss(labels, free.predict_proba(rows)[:, 1]), "it learned less by heart"
+    assert log_loss(their_labels, fitted.predict_proba(others)[:, 1]) < log_loss(their_labels, free.predict_proba(others)[:, 1])
+
+
+def test_a_regression_from_one_patient_with_both_classes_is_the_strictest() -> None:
+    rows, labels = np.arange(8.0)[:, np.newaxis], np.arange(8) > 3
+    fitted = calibrate.fit_for_others(rows, labels, np.repeat([0, 1], [6, 2]))
+    assert calibrate.FREEDOMS.index(fitted.C) == 0
+
+
 def test_a_tumour_whose_mask_is_missing_is_no_false_alarm() -> None:
     whole, partly = [seen(n, specks=False) for n in range(6)], [seen(n, specks=False) for n in range(6)]
     for one in partly:
