@@ -50,7 +50,8 @@ def test_the_licence_comes_from_the_data_and_from_where_the_training_started(tmp
     assert licence_of(TrainConfig("segment", "data", licence="CC0", start=str(first.folder))) == "CC0 and CC BY-NC-SA 4.0"
 
 
-def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(tmp_path: Path) -> None:
+def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundling, "halve_kernels", lambda model: None)  # its rounding is as large as what this looks for
     layers = keras.layers
     image = x = keras.Input((64, 64, 3))
     x = layers.Rescaling(255.0, offset=[-123.0, -116.0, -103.0])(x)
@@ -64,8 +65,7 @@ def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(t
     assert kinds.count("Pad") == 0
     assert kinds.count("Expand") == 1
     wanted = np.asarray(model(images)["features"])
-    rounding = float(np.finfo(np.float16).eps) / 2 * float(np.abs(wanted).max())  # kernels are stored in half precision
-    assert bundling.run_onnx(tmp_path / "model.onnx", images)["features"] == pytest.approx(wanted, abs=rounding)
+    assert bundling.run_onnx(tmp_path / "model.onnx", images)["features"] == pytest.approx(wanted, abs=1e-5 * float(np.abs(wanted).max()))
 
 
 def test_the_bundled_models_are_written_so() -> None:
