@@ -47,10 +47,24 @@ def unvalidated(split: dict) -> str:
     return f"; of the institutions {' and '.join(absent)} no patient is among those that chose" if absent else ""
 
 
+def learned_from(details: dict) -> str:
+    """Whom the network learned from, who chose, and who tests: of a bundle's `details`."""
+    split, learned = details["split"], details["trained_on"]
+    held_out, before = len(split["validation"]), details.get("calibrated_as")
+    if before:
+        chosen = f"""{held_out} of them had chosen epochs and calibration as patients that version {before} had not learned from;
+only then, with nothing left to choose, were they learned from too"""
+    else:
+        chosen = f"{held_out} further patients chose the best epoch and the calibration"
+    return f"""{learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices,
+{learned["slices_with_tumour"]} with tumour; {chosen};
+{len(split["test"])} test patients were seen by neither. The split is by patient, drawn at random (seed 1){unvalidated(split)}."""
+
+
 def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
     """The text of `card.md`."""
     details = bundle.details
-    test, split, learned = details["metrics"]["test"], details["split"], details["trained_on"]
+    test = details["metrics"]["test"]
     pipeline, intervals = test["pipeline"], test["intervals"]
     alone = test["classifier" if bundle.task == "classify" else "segmenter"]
 
@@ -83,9 +97,7 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
 
 ## Learned from
 
-{learned["data"]}: {learned["patients"]} patients, {learned["slices"]} slices,
-{learned["slices_with_tumour"]} with tumour; {len(split["validation"])} further patients chose the best epoch and the calibration;
-{len(split["test"])} test patients were seen by neither. The split is by patient, drawn at random (seed 1){unvalidated(split)}.
+{learned_from(details)}
 Axial FLAIR with pre- and post-contrast T1, 256 x 256.
 {curve}
 ## How good it is, on the {test["patients"]} test patients ({test["slices"]} slices)

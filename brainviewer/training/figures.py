@@ -153,15 +153,17 @@ def roc_points(labels: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return np.append(0, hit / hit[-1]), np.append(0, false / false[-1])
 
 
-def learning(history: Sequence[dict]) -> bytes:
+def learning(history: Sequence[dict], refit: bool = False) -> bytes:
     """The curve of a training: loss and validation score of each epoch, and the input's size where it changes.
 
     Args:
         history: of each epoch `loss`, `size`, and `val_dice` or `val_accuracy`.
+        refit: the validation patients were learned from, and their scores are called so.
     """
     figure, (axes,) = _figure(9.6, 3.6)
     epochs = np.arange(1, len(history) + 1)
-    key, words = ("val_dice", "validation, patient Dice") if "val_dice" in history[0] else ("val_accuracy", "validation, accuracy")
+    key, measure = ("val_dice", "patient Dice") if "val_dice" in history[0] else ("val_accuracy", "accuracy")
+    words = f"{measure} of patients learned from" if refit else f"validation, {measure}"
     axes.plot(epochs, [logs["loss"] for logs in history], color=BLUE, linewidth=1.8, marker="o", markersize=3, label="loss")
     axes.plot(epochs, [logs[key] for logs in history], color=VERMILION, linewidth=1.8, marker="o", markersize=3, label=words)
     for n, logs in enumerate(history):

@@ -67,7 +67,7 @@ def make_bundle(run: Run, folder: Path) -> Path:
     }
     write_bundle(run, target, slices.images[chosen], slices.images[check], {"validation_while_training": best["logs"]}, about)
     if newest := Checkpoint(run.checkpoints).read():
-        write_file(target / LEARNING, figures.learning(newest["history"]))
+        write_file(target / LEARNING, figures.learning(newest["history"], config.refit))
     return target
 
 

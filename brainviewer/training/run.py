@@ -50,6 +50,7 @@ class TrainConfig:
         split: "patient" (stratified by site) or "slice_leaky" (the notebook's; near-copies on both sides).
         validation: share of the patients (or slices) kept for validation.
         validation_patients: these are kept for validation instead, whatever share they are; for runs that must agree on it.
+        refit: learn from the validation patients as well, to the last epoch: for a run in which nothing is left to choose or to calibrate.
         start: "current" (the model in use), "none", "imagenet", or the folder of a bundle or of another run.
         imagenet: `.weights.h5` of ResNet50 without top; "" looks in the user's Keras cache, then asks Keras to download it.
         phases: progressive sizes.
@@ -73,6 +74,7 @@ class TrainConfig:
     split: str = "patient"
     validation: float = 0.15
     validation_patients: tuple[str, ...] = ()
+    refit: bool = False
     seed: int = 1
     start: str = "none"
     imagenet: str = ""
@@ -114,6 +116,11 @@ class TrainConfig:
         for name, known_values in (("task", TASKS), ("split", SPLITS)):
             if values.get(name, known_values[0]) not in known_values:
                 raise TrainingError(f'The training settings ask for the {name} "{values[name]}".', f"Known are: {', '.join(known_values)}.")
+        if values.get("refit") and (values["task"] != "segment" or values.get("split", "patient") != "patient"):
+            raise TrainingError(
+                "The training settings ask for a refit, which only a segmenter with a split by patient can have.",
+                "A classifier needs patients that it has not learned from, for its calibration and its fit score.",
+            )
         return cls(**values)
 
 

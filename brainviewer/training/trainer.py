@@ -188,7 +188,7 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     model: keras.Model | None = None
     slices: data.Slices | None = None
     for epoch in range(done["epoch"] if done else 0, config.epochs):
-        if no_better(history, sizes, config.patience):  # a run that was stopped while it was judged, say
+        if not config.refit and no_better(history, sizes, config.patience):  # a run that was stopped while it was judged, say
             run.log("stopped", epoch, reason=PATIENCE_OVER)
             break
         if slices is None or slices.images.shape[1] != sizes[epoch]:
@@ -225,13 +225,13 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
         history.append(logs)
         # Scores at different input sizes cannot be compared: the best is sought within the last size only.
         comparable = [h["score"] for h, s in zip(history, sizes, strict=False) if s == sizes[epoch]]
-        if comparable[-1] >= max(comparable):
+        if config.refit or comparable[-1] >= max(comparable):
             state.write_best(model, epoch, logs)
         state.write(model, epoch + 1, history)
         run.log("epoch", epoch, steps, **logs)
         draw_strip(run, model, config, slices, validation, epoch)
         on_epoch(logs)
-        if no_better(history, sizes, config.patience):
+        if not config.refit and no_better(history, sizes, config.patience):
             run.log("stopped", epoch, reason=PATIENCE_OVER)
             break
     else:
@@ -314,6 +314,9 @@ def settled(
     if begun and file.exists():
         return positions_of(json.loads(file.read_text()), config, cases, slices, say)
     training, validation = positions(config, cases, slices, say)
+    if config.refit:
+        say("The validation patients are learned from as well: their scores tell nothing of other patients, and the last epoch counts as the best.")
+        training = np.sort(np.concatenate([training, validation]))
     check_classes(config, slices.labels[training], slices.labels[validation])
     write_atomic(file, json.dumps(split_names(config, cases, slices, training, validation)).encode())
     return training, validation

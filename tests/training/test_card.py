@@ -42,3 +42,12 @@ def test_institutions_that_chose_nothing_are_named() -> None:
     split = {"train": ["TCGA_AA_1_1", "TCGA_BB_2_1", "TCGA_CC_3_1"], "validation": ["TCGA_BB_4_1"]}
     assert card.unvalidated(split) == "; of the institutions AA and CC no patient is among those that chose"
     assert card.unvalidated({"train": ["TCGA_AA_1_1"], "validation": ["TCGA_AA_2_1"]}) == ""
+
+
+def test_a_refit_says_when_the_validation_patients_joined() -> None:
+    split = {"train": ["TCGA_AA_1_1", "TCGA_AA_2_1"], "validation": ["TCGA_AA_2_1"], "test": ["TCGA_AA_3_1"]}
+    details = {"split": split, "trained_on": {"data": "Scans", "patients": 2, "slices": 9, "slices_with_tumour": 4}}
+    assert "1 further patients chose" in card.learned_from(details)
+    text = card.learned_from(details | {"calibrated_as": "1.2.0"})
+    assert "further" not in text
+    assert "1 of them had chosen epochs and calibration as patients that version 1.2.0 had not learned from" in text

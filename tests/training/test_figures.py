@@ -49,6 +49,7 @@ def test_the_learning_curve_shows_loss_and_score() -> None:
     assert share_of(picture, figures.BLUE) > 0.002
     assert share_of(picture, figures.VERMILION) > 0.002
     figures.learning([{"loss": 0.5, "val_accuracy": 0.9, "size": 128.0}])
+    assert not np.array_equal(decoded(figures.learning(epochs, refit=True)), picture), "its scores are called what they are"
 
 
 def test_roc_points_are_scikit_learns() -> None:

@@ -111,6 +111,20 @@ def test_with_few_validation_patients_the_calibration_in_use_stays(config: Train
     assert any("calibration in use stays" in event.logs.get("text", "") for event in run.events())
 
 
+def test_a_refit_keeps_the_calibration_in_use(config: TrainConfig, tmp_path: Path, bundled: Path) -> None:
+    clean_up = {"least_voxels": 7.0, "least_share": 0.02}
+    file = bundled / "segment-1.0.0" / "bundle.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"clean_up": clean_up}))
+    run = Run(tmp_path / "run")
+    run.create(replace(config, task="segment", validation=0.8, refit=True))
+    assert conduct.conduct(run)
+    pair = registry.user_pairs()[0]
+    assert pair.bundle("segment").details["clean_up"] == clean_up
+    report = json.loads(run.report_file.read_text())
+    assert "held_out" not in report, "nobody is held out"
+    assert "guard" in report
+
+
 def test_a_split_by_slice_makes_no_models(config: TrainConfig, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.create(replace(config, split="slice_leaky"))

@@ -37,6 +37,13 @@ def test_settings_that_mean_nothing_are_refused(config: TrainConfig, changes: di
         TrainConfig.from_json(config.to_json() | changes)
 
 
+@pytest.mark.parametrize("changes", [{"task": "classify"}, {"split": "slice_leaky"}])
+def test_only_a_segmenter_with_a_split_by_patient_is_refit(config: TrainConfig, changes: dict) -> None:
+    assert TrainConfig.from_json(config.to_json() | {"refit": True}).refit
+    with pytest.raises(TrainingError, match="refit"):
+        TrainConfig.from_json(config.to_json() | {"refit": True} | changes)
+
+
 def test_half_a_line_swallows_no_other(tmp_path: Path, config: TrainConfig) -> None:
     run = Run(tmp_path / "run")
     run.create(config)

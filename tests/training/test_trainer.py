@@ -265,6 +265,32 @@ def test_the_best_epoch_of_the_last_size_is_kept(folder: Path, tmp_path: Path, m
         assert json.loads(str(stored["state"]))["logs"]["score"] == 0.5
 
 
+@pytest.mark.usefixtures("tiny")
+def test_a_refit_learns_from_all_patients_to_its_last_epoch(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.9, 0.3, 0.2, 0.1])
+    learned: list[set] = []
+
+    class Watched(batches.Batches):
+        def __init__(self, slices: data.Slices, positions: np.ndarray, *rest: object) -> None:
+            super().__init__(slices, positions, *rest)
+            learned.append(set(slices.cases[positions].tolist()))
+
+    monkeypatch.setattr(trainer, "validate", lambda *_: {"score": next(scores)})
+    monkeypatch.setattr(trainer, "Batches", Watched)
+    run = Run(tmp_path / "run")
+    run.create(config(folder, phases=(Phase(32, 4),), patience=1, refit=True))
+    trainer.train(run, lambda logs: run.stop_file.touch())
+    trainer.train(run)  # goes on with the same patients
+    assert run.complete()
+    assert len([e for e in run.events() if e.kind == "epoch"]) == 4, "no score ends it early"
+    assert all(cases == set(range(6)) for cases in learned)
+    split = json.loads((run.folder / "split.json").read_text())
+    assert set(split["validation"]) < set(split["train"])
+    with np.load(run.checkpoints / "best.npz") as stored:
+        assert json.loads(str(stored["state"]))["logs"]["score"] == 0.1
+    assert any("learned from as well" in e.logs.get("text", "") for e in run.events())
+
+
 def test_the_rate_warms_up_and_falls_to_nothing(folder: Path) -> None:
     settings = config(folder, learning_rate=0.01, warmup=0.1)
     model = trainer.build(settings, 32)
