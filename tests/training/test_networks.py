@@ -1,5 +1,7 @@
 """The two networks have the layers that they are known by."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,14 @@ def test_segmenter_is_the_notebooks() -> None:
     assert by_kind.count("Add") == 8
     widths = [model.get_layer(f"{stage}_2_conv").filters for stage in ("stage2", "stage3", "stage4", "bottleneck", "up4", "up3", "up2", "up1")]
     assert widths == [32, 64, 128, 256, 128, 64, 32, 16]
+
+
+@pytest.mark.parametrize("network", [networks.resunet, lambda shape: networks.resnet50_classifier(shape, auxiliary=True)])
+def test_weights_are_the_same_at_every_size(network: Callable[[tuple[int, int, int]], keras.Model]) -> None:
+    """Progressive sizes hand them on in this order."""
+    small, large = (network((size, size, 3)) for size in (32, 64))
+    assert [tuple(variable.shape) for variable in small.variables] == [tuple(variable.shape) for variable in large.variables]
+    assert [weight.path for weight in small.weights] == [weight.path for weight in large.weights]
 
 
 def test_imagenet_weights_see_the_same_picture(tmp_path) -> None:

@@ -152,6 +152,7 @@ def test_keeping_the_best_needs_an_epoch(folder: Path, tmp_path: Path) -> None:
     assert run.complete()
 
 
+@pytest.mark.usefixtures("tiny")
 def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.create(config(folder, phases=(Phase(32, 1), Phase(64, 1)), learning_rate=1e-9, warmup=0.0))
@@ -167,6 +168,7 @@ def test_weights_go_on_from_one_size_to_the_next(folder: Path, tmp_path: Path) -
     assert all(np.allclose(a, b, atol=1e-6) for a, b in kernels)
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("stopped", [False, True])
 def test_the_schedule_stands_where_its_epoch_is(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool) -> None:
     lengths = {32: 2, 64: 3}  # a tumour can be too small for the smaller size, and an epoch be shorter there
