@@ -45,7 +45,8 @@ NO_LICENCE = "none stated: ask whoever owns the data that it learned from"
 def inference_model(config: TrainConfig, weights: Path) -> keras.Model:
     """The trained network without what served training only, kernels rounded to float16, outputs `probability` (and `features`).
 
-    A segmenter's last bias is moved so that its best threshold on validation patients becomes 0.5, where everyone expects it.
+    A segmenter's last bias is moved so that its best threshold on validation patients becomes 0.5, where everyone expects it. That of a refit
+    stays: on patients that it has learned from, its best threshold tells nothing.
     """
     keras.mixed_precision.set_global_policy("float32")
     trained = build(config, config.phases[-1].size)
@@ -62,7 +63,7 @@ def inference_model(config: TrainConfig, weights: Path) -> keras.Model:
                 raise TrainingError(f'The weights "{variable.path}" are not finite.', "Train again with a lower learning rate.")
             variable.assign(value)
         threshold = json.loads(str(stored["state"]))["logs"].get("val_threshold", 0.5)
-    if config.task == "segment":
+    if config.task == "segment" and not config.refit:
         bias = model.get_layer("probability").bias
         bias.assign(np.asarray(bias) + np.float32(np.log((1 - threshold) / threshold)))
     return model

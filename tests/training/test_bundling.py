@@ -1,6 +1,7 @@
 """What becomes of trained weights on their way into a bundle."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,8 @@ def test_the_best_threshold_of_validation_becomes_one_half(tmp_path: Path) -> No
     assert np.allclose(found[0.5], before, atol=0.02)
     assert np.array_equal(found[0.2] >= 0.5, found[0.5] >= 0.2)
     assert (found[0.2] >= 0.5).sum() > (found[0.5] >= 0.5).sum()
+    refit = np.asarray(bundling.inference_model(replace(config, refit=True), store.best)(image)["probability"])
+    assert np.array_equal(refit, found[0.5]), "a refit's threshold was not measured on others"
 
 
 def test_the_lowest_of_equally_good_thresholds_is_taken() -> None:
