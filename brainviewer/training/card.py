@@ -10,7 +10,7 @@ from ..inference.bundle import ModelBundle, choose_bundle
 from ..inference.load import load_models
 from .evaluate import Judged
 from .finish import LEARNING
-from .report import VIEWS, examples, pictures_of
+from .report import SHOWN, VIEWS, examples, pictures_of
 
 CITATIONS = """\
 - M. Buda, A. Saha, M. A. Mazurowski: Association of genomic subtypes of lower-grade gliomas with shape features automatically extracted by a
@@ -89,7 +89,7 @@ def card(bundle: ModelBundle, shown: dict[str, tuple[str, float]]) -> str:
     lines = "\n".join(rows)
     curve = f"\n![Loss and validation score by epoch]({LEARNING})\n" if (bundle.folder / LEARNING).is_file() else ""
     pictures = "\n\n".join(
-        f"**{name.capitalize()}** ({patient}, Dice {dice:.3f}): {VIEWS}\n\n![{name}]({name}.png)" for name, (patient, dice) in shown.items()
+        f"**{name.capitalize()}** ({patient}, Dice {dice:.3f})\n\n![{name}]({name}.png)" for name, (patient, dice) in shown.items()
     )
     return f"""# {bundle.name} {bundle.version}
 
@@ -113,6 +113,8 @@ its masks keep a Dice of {units} with those of the scan as it was.
 
 With int8 weights (what `--precision auto` takes where the processor is fast with them):
 patient Dice {small["dice_patient_mean"]}, accuracy {small["accuracy"]}, AUC {small["auc"]}.
+
+{SHOWN}: {VIEWS}.
 
 {pictures}
 

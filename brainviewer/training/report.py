@@ -20,6 +20,7 @@ from ..inference.load import Models
 from . import figures
 from .evaluate import BINS, Judged, dice_of, labelled_series
 
+SHOWN = "Of each scan the slice in which reference and prediction together are the largest"
 VIEWS = "scan, reference, prediction, scan with reference, scan with prediction"
 
 
@@ -77,7 +78,7 @@ def examples(judged: Sequence[Judged]) -> dict[str, tuple[str, float]]:
 
 
 def pictures_of(chosen: Mapping[str, tuple[str, float]], data: Path, models: Models) -> dict[str, bytes]:
-    """The PNG of each example: its slice with the largest reference mask in five columns."""
+    """The PNG of each example: `five_columns` of it."""
     series = {one.key: one for one in labelled_series(data, [patient for patient, _ in chosen.values()])}
     drawn: dict[str, bytes] = {}
     for patient, _ in chosen.values():
@@ -87,13 +88,13 @@ def pictures_of(chosen: Mapping[str, tuple[str, float]], data: Path, models: Mod
 
 
 def five_columns(volume: Volume, models: Models) -> np.ndarray:
-    """(Y, X, 3) uint8: the five pictures of a labelled scan's slice with the largest reference mask."""
+    """(Y, X, 3) uint8: the five pictures of one slice of a labelled scan, the one in which reference and prediction together are the largest: the
+    largest reference alone would never show what was marked in vain."""
     assert volume.reference is not None
     result = analyse(volume, models)
-    z = int(volume.reference.sum(axis=(1, 2)).argmax())
-    found = result.predictions[z].found(result.threshold)
-    mask = np.zeros(volume.shape[1:], bool) if found is None else found
-    return render.panel(render.background(volume, z, render.windows_of(volume)), mask, OverlayStyle(), volume.reference[z])
+    mask = result.mask(result.threshold, volume.shape)
+    z = int((volume.reference | mask).sum(axis=(1, 2)).argmax())
+    return render.panel(render.background(volume, z, render.windows_of(volume)), mask[z], OverlayStyle(), volume.reference[z])
 
 
 # --- figures and page ----------------------------------------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def html(
     sections = [
         page.section("Masks", page.image(plots["dice.png"], "Dice by patient")),
         page.section("Decisions", decisions),
-        page.section("Best, median and worst", page.text(f"From left to right: {VIEWS}.", quiet=True), *shown),
+        page.section("Best, median and worst", page.text(f"{SHOWN}. From left to right: {VIEWS}.", quiet=True), *shown),
         page.section("All figures", page.table(("measure", "value", "95 % interval"), rows), page.text(ABOUT, quiet=True)),
     ]
     lead = f"{', '.join(models)} on {data}, judged by brainviewer {__version__}."

@@ -12,10 +12,11 @@ import pytest
 
 from brainviewer import cli
 from brainviewer.errors import TrainingError
+from brainviewer.formats import open_volume
 from brainviewer.inference import load
 from brainviewer.inference.load import Models
 from brainviewer.training import report
-from brainviewer.training.evaluate import Judged, evaluate, judge, summarise
+from brainviewer.training.evaluate import Judged, evaluate, judge, labelled_series, summarise
 
 FILES = {"report.json", "evaluation.html", "confusion.png", "roc.png", "calibration.png", "dice.png", "best.png", "median.png", "worst.png"}
 DOCUMENT = {"patients", "slices", "classifier", "segmenter", "pipeline", "intervals", "seconds"}
@@ -126,6 +127,16 @@ def test_the_report(data: Path, models: Models, tmp_path: Path) -> None:
     assert "Worst: p1, Dice 0.66" in text
     picture = cv2.imread(str(tmp_path / "out" / "worst.png"))
     assert picture.shape[1] == 5 * 64 + 4 * 4, "five columns"
+
+
+def test_a_picture_shows_what_was_marked_in_vain(data: Path, models: Models) -> None:
+    picture = cv2.imread(str(data / "p2" / "p2_5.tif"))
+    picture[10:50, 15:45] = 255  # larger than the tumour in slices 3 and 4
+    cv2.imwrite(str(data / "p2" / "p2_5.tif"), picture)
+    columns = report.five_columns(open_volume(labelled_series(data, ["p2"])[0]), models)
+    reference, prediction = columns[-64:, 68:132], columns[-64:, 136:200]
+    assert reference.max() == 0
+    assert (prediction == 255).all(axis=-1).sum() == 40 * 30
 
 
 def test_examples_leave_out_patients_without_tumour_while_there_are_others() -> None:
