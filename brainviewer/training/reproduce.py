@@ -110,6 +110,7 @@ def reproduce(
         finished: runs or bundles to take instead of training: "classify", "segment", and the segmenter's "refit".
     """
     staging = runs / "staging"
+    shutil.rmtree(staging, ignore_errors=True)  # the newest bundle in it is what is judged: none may be left of an earlier call
     test_patients = paths.resource("test_patients.txt")
     refits: list[TrainConfig] = []
     for task, configs in recipes(data, test_patients, imagenet, precision).items():

@@ -72,11 +72,11 @@ def test_from_nothing_to_both_bundles_and_their_cards(small: Path, tmp_path: Pat
     before = {file: file.stat().st_mtime_ns for file in runs.glob("*/checkpoints/*")}
     kept = tmp_path / "kept"
     shutil.copytree(models / f"classify-{reproduce.VERSIONS['classify']}", kept)
-    finished: dict[str, Path | None] = {"classify": kept, "segment": runs / "segment-1", "refit": runs / "segment-2"}
+    finished: dict[str, Path | None] = {"classify": kept, "segment": runs / "segment-1", "refit": runs / "segment-5"}
     reproduce.reproduce(small, runs, models, "", "float32", finished, lambda text: None)
     assert {file: file.stat().st_mtime_ns for file in runs.glob("*/checkpoints/*")} == before
     taken = json.loads((models / f"segment-{reproduce.VERSIONS['segment']}" / "bundle.json").read_text())
-    assert taken["config"]["start"] == "segment-1"
+    assert taken["config"]["start"] == "segment-4", "not that of the last run"
 
 
 def test_a_refit_that_is_rewritten_keeps_calibration_and_validation_figures(small: Path, tmp_path: Path) -> None:
