@@ -81,7 +81,7 @@ def rewrite_bundle(bundle: ModelBundle, data_folder: Path, folder: Path) -> Path
         BundleError: if the bundle is damaged.
         TrainingError: if its scans are not there, or the engines do not agree.
     """
-    target = folder / bundle.folder.name
+    target = folder / bundle.id
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     roles = bundle.weights["keras"]["float32"]
