@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -185,10 +186,11 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
     )
 
     sizes = [phase.size for phase in config.phases for _ in range(phase.epochs)]
+    patience = math.inf if config.refit else config.patience  # scores on patients learned from stop nothing
     model: keras.Model | None = None
     slices: data.Slices | None = None
     for epoch in range(done["epoch"] if done else 0, config.epochs):
-        if not config.refit and no_better(history, sizes, config.patience):  # a run that was stopped while it was judged, say
+        if no_better(history, sizes, patience):  # a run that was stopped while it was judged, say
             run.log("stopped", epoch, reason=PATIENCE_OVER)
             break
         if slices is None or slices.images.shape[1] != sizes[epoch]:
@@ -231,14 +233,14 @@ def _train(run: Run, config: TrainConfig, on_epoch: Callable[[dict], None]) -> N
         run.log("epoch", epoch, steps, **logs)
         draw_strip(run, model, config, slices, validation, epoch)
         on_epoch(logs)
-        if not config.refit and no_better(history, sizes, config.patience):
+        if no_better(history, sizes, patience):
             run.log("stopped", epoch, reason=PATIENCE_OVER)
             break
     else:
         run.log("finished", config.epochs)
 
 
-def no_better(history: list[dict], sizes: list[int], patience: int) -> bool:
+def no_better(history: list[dict], sizes: list[int], patience: float) -> bool:
     """Whether the last size has seen so many epochs without a better score that the run ends early."""
     scores = [logs["score"] for logs, size in zip(history, sizes, strict=False) if size == sizes[-1]]
     return len(history) < len(sizes) and bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= patience
