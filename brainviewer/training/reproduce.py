@@ -112,17 +112,15 @@ def reproduce(
     staging = runs / "staging"
     shutil.rmtree(staging, ignore_errors=True)  # the newest bundle in it is what is judged: none may be left of an earlier call
     test_patients = paths.resource("test_patients.txt")
-    refits: list[TrainConfig] = []
     for task, configs in recipes(data, test_patients, imagenet, precision).items():
         folder = finished.get(task)
         chosen = [config for config in configs if not config.refit]
-        refits += configs[len(chosen) :]
         folders = [runs / f"{task}-{number}" for number in range(len(configs))]
-        source = folder or train_in_turn(chosen, folders, None, say)
+        source = folder or train_in_turn(chosen, folders[: len(chosen)], None, say)
         written = rewrite_bundle(read_bundle(source), data, staging) if (source / "bundle.json").is_file() else make_bundle(Run(source), staging)
         say(f"Wrote {written.name}")
         if task == "segment":
-            segmenter, refit_folders = source, folders[len(chosen) :]
+            segmenter, refits, refit_folders = source, configs[len(chosen) :], folders[len(chosen) :]
     if refitted(staging):
         say("The segmenter learned from the validation patients too: calibration and validation figures stay.")
     else:
@@ -147,7 +145,7 @@ def train_in_turn(configs: Sequence[TrainConfig], folders: Sequence[Path], start
     Args:
         start: the run or bundle that the first one starts from; None: from what its settings say.
     """
-    for config, folder in zip(configs, folders, strict=False):
+    for config, folder in zip(configs, folders, strict=True):
         run = Run(folder)
         run.create(replace(config, start=str(start)) if start else config)
         if not run.complete():
