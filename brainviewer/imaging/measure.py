@@ -80,6 +80,13 @@ def measure(mask: np.ndarray, spacing: Spacing | None, voxel_mm3: float | None =
     )
 
 
+def fullest_slice(mask: np.ndarray) -> int:
+    """Which slice of a (Z, Y, X) bool mask has the largest area, the first of several; the middle one where it is empty: what is shown of a scan
+    in one picture."""
+    areas = np.count_nonzero(mask, axis=(1, 2))
+    return int(areas.argmax()) if areas.any() else len(mask) // 2
+
+
 def line_mm(ends: tuple[Point, Point], spacing: Spacing) -> float:
     """How long a line between two points (y, x) in pixels is, with a spacing of (dz, dy, dx) mm."""
     (ay, ax), (by, bx) = ends

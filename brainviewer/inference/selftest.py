@@ -22,6 +22,7 @@ from ..errors import BrainviewerError
 from ..formats import open_volume, scan
 from ..formats.dicom_trial import try_syntaxes
 from ..formats.export import export_overlays
+from ..imaging.measure import fullest_slice
 from ..imaging.prediction import Mask, OverlayStyle, Prediction, ScanResult
 from ..imaging.volume import Volume
 from .analyse import analyse
@@ -191,7 +192,7 @@ def picture_answer(volume: Volume) -> dict:
     reference = volume.reference
     if reference is None:
         raise BrainviewerError("The sample scan has no reference masks.", AGAIN)
-    z = int(reference.sum(axis=(1, 2)).argmax())
+    z = fullest_slice(reference)
     predictions = [Prediction(k, float(mask.any()), bool(mask.any()), Mask(mask.astype(np.float32)), False) for k, mask in enumerate(reference)]
     with tempfile.TemporaryDirectory(prefix="brainviewer-") as folder:
         (file,) = export_overlays(Path(folder) / "picture", volume, predictions, OverlayStyle(), slices=[z])

@@ -22,10 +22,11 @@ from ..formats import open_volume
 from ..formats.series import count
 from ..formats.writing import png_bytes
 from ..imaging import render
+from ..imaging.measure import fullest_slice
 from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
 from ..inference.analyse import analyse, decision_of
-from ..inference.load import Models, load_models
+from ..inference.load import load_models
 from ..inference.promotion import BETTER, EQUAL, WORSE
 from . import guard
 from .evaluate import RESAMPLES, Judged, dice_of, judge, labelled_series, summarise
@@ -201,21 +202,20 @@ RULE = (
 
 
 def side_by_side(volume: Volume, current: Path, candidate: Path) -> np.ndarray:
-    """(Y, 3 X, 3) uint8: the slice with the largest reference (the middle one without any) with the reference and both predictions."""
-    assert volume.reference is not None
-    areas = volume.reference.sum(axis=(1, 2))
-    z = int(areas.argmax()) if areas.any() else len(volume) // 2
+    """(Y, 3 X, 3) uint8: the slice in which the reference and both masks together are the largest, with the reference and each mask."""
+    reference = volume.reference
+    assert reference is not None
+    ours, theirs = _mask(volume, candidate), _mask(volume, current)
+    z = fullest_slice(reference | ours | theirs)
     picture = render.background(volume, z, render.windows_of(volume))
-    shown = [render.compose(picture, None, OverlayStyle(), volume.reference[z])]
-    for folder in (current, candidate):
-        models = load_models("onnx", "cpu", "float32", folder)
-        try:
-            shown.append(render.compose(picture, _mask(volume, z, models), OverlayStyle(), volume.reference[z]))
-        finally:
-            models.close()
-    return np.hstack(shown)
+    return np.hstack([render.compose(picture, mask, OverlayStyle(), reference[z]) for mask in (None, theirs[z], ours[z])])
 
 
-def _mask(volume: Volume, z: int, models: Models) -> np.ndarray | None:
-    result = analyse(volume, models)
-    return result.predictions[z].found(result.threshold)
+def _mask(volume: Volume, folder: Path) -> np.ndarray:
+    """(Z, Y, X) bool: what the pair of models in a folder finds."""
+    models = load_models("onnx", "cpu", "float32", folder)
+    try:
+        result = analyse(volume, models)
+        return result.mask(result.threshold, volume.shape)
+    finally:
+        models.close()

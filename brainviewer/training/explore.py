@@ -18,6 +18,7 @@ from ..formats import nothing_found, page, scan
 from ..formats.series import count, path_text
 from ..formats.writing import check_target, staged
 from ..imaging import render
+from ..imaging.measure import fullest_slice
 from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
 from ..inference import preprocess
@@ -107,8 +108,7 @@ def check_outside(data: Path, out: Path) -> None:
 def shown_of(volume: Volume) -> Shown:
     """The slice with the largest mask; the middle one where there is no tumour."""
     assert volume.reference is not None
-    areas = volume.reference.sum(axis=(1, 2))
-    z = int(areas.argmax()) if areas.any() else len(volume) // 2
+    z = fullest_slice(volume.reference)
     mask = volume.reference[z]
     ranges = preprocess.intensity_ranges(volume.voxels)
     slice_ = preprocess.to_network(volume[z], ranges, PREVIEW)

@@ -13,6 +13,7 @@ from ..formats import open_volume, page
 from ..formats.series import path_text
 from ..formats.writing import png_bytes, staged
 from ..imaging import render
+from ..imaging.measure import fullest_slice
 from ..imaging.prediction import OverlayStyle
 from ..imaging.volume import Volume
 from ..inference.analyse import analyse
@@ -93,7 +94,7 @@ def five_columns(volume: Volume, models: Models) -> np.ndarray:
     assert volume.reference is not None
     result = analyse(volume, models)
     mask = result.mask(result.threshold, volume.shape)
-    z = int((volume.reference | mask).sum(axis=(1, 2)).argmax())
+    z = fullest_slice(volume.reference | mask)
     return render.panel(render.background(volume, z, render.windows_of(volume)), mask[z], OverlayStyle(), volume.reference[z])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from brainviewer.imaging.measure import centroid, count_lesions, dice, measure, scan_diameters, slice_diameters
+from brainviewer.imaging.measure import centroid, count_lesions, dice, fullest_slice, measure, scan_diameters, slice_diameters
 
 spacings = st.tuples(*[st.floats(0.3, 6, allow_nan=False)] * 3)
 small = arrays(bool, st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 7)))
@@ -156,3 +156,12 @@ def test_dice() -> None:
     assert dice(one, other) == 0
     other[:, :2] = True
     assert dice(one, other) == pytest.approx(2 * 2 / (5 + 4))
+
+
+def test_the_fullest_slice() -> None:
+    mask = np.zeros((5, 4, 4), bool)
+    assert fullest_slice(mask) == 2
+    mask[1, :2], mask[3, 2:], mask[4, 0, 0] = True, True, True
+    assert fullest_slice(mask) == 1
+    mask[4] = True
+    assert fullest_slice(mask) == 4

@@ -1,10 +1,15 @@
 """The written rule of better, equal and worse; the guard set is what it says."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+from brainviewer.formats import open_volume
+from brainviewer.inference.load import Models
 from brainviewer.training import compare, guard
-from brainviewer.training.evaluate import Judged
+from brainviewer.training.evaluate import Judged, labelled_series
 
 
 def difference(mean: float, low: float, high: float) -> dict:
@@ -52,6 +57,19 @@ def test_differences_are_paired_by_patient() -> None:
     assert found["accuracy"]["mean"] == 0.25
     same = compare.differences([judged(4, True)], [judged(4, True)])
     assert same["dice"] == {"mean": 0.0, "interval": [0.0, 0.0], "better": 0, "worse": 0}
+
+
+def test_the_picture_shows_what_was_marked_in_vain(bright_heads: Path, bright_models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = cv2.imread(str(bright_heads / "p2" / "p2_5.tif"))
+    picture[10:50, 15:45] = 255  # larger than the tumour in slices 3 and 4
+    cv2.imwrite(str(bright_heads / "p2" / "p2_5.tif"), picture)
+    monkeypatch.setattr(compare, "load_models", lambda *_: bright_models)
+    volume = open_volume(labelled_series(bright_heads, ["p2"])[0])
+    scan, current, candidate = np.split(compare.side_by_side(volume, Path(), Path()), 3, axis=1)
+    plain = compare.render.background(volume, 4, compare.render.windows_of(volume))
+    assert (scan == plain).all(), "the slice that both mark in vain, without a reference"
+    assert (current == candidate).all()
+    assert (current != scan).any(axis=-1).sum() >= 40 * 30 - 2 * (40 + 30)
 
 
 def test_the_guard_set_is_read_like_any_scan() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ReadError
 from ...formats import ScanListing, open_volume, scan
 from ...imaging import render
+from ...imaging.measure import fullest_slice
 from ...imaging.prediction import OverlayStyle
 from ...imaging.volume import Volume
 from ..worker import Task
@@ -67,5 +68,4 @@ def _place(volume: Volume, finding: Finding) -> int:
         if not at:
             raise ReadError(f'"{name}" cannot be shown: it is not among the slices that were read.')
         return at[0]
-    areas = None if volume.reference is None else volume.reference.sum(axis=(1, 2))
-    return int(areas.argmax()) if areas is not None and areas.any() else len(volume) // 2
+    return len(volume) // 2 if volume.reference is None else fullest_slice(volume.reference)
