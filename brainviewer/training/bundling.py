@@ -24,6 +24,7 @@ from ..inference import preprocess
 from ..inference.bundle import SCHEMA, hash_file, read_bundle
 from . import networks
 from .checkpoint import Checkpoint
+from .export import export, export_apart
 from .onnx_resunet import resunet_graph
 from .run import Run, TrainConfig, write_atomic
 from .starting import starting_folder
@@ -65,7 +66,7 @@ def inference_model(config: TrainConfig, weights: Path) -> keras.Model:
         threshold = json.loads(str(stored["state"]))["logs"].get("val_threshold", 0.5)
     if config.task == "segment" and not config.refit:
         bias = model.get_layer("probability").bias
-        bias.assign(np.asarray(bias) + np.float32(np.log((1 - threshold) / threshold)))
+        bias.assign(keras.ops.convert_to_numpy(bias) + np.float32(np.log((1 - threshold) / threshold)))
     return model
 
 
@@ -78,7 +79,7 @@ def write_keras(model: keras.Model, folder: Path) -> None:
     (folder / "architecture.json").write_text(model.to_json(), encoding="utf-8")
     arrays = {}
     for variable in model.weights:
-        value = np.asarray(variable.value, np.float32)
+        value = keras.ops.convert_to_numpy(variable.value)
         arrays[variable.path] = value.astype(np.float16) if is_kernel(variable.path, value) else value
     np.savez_compressed(folder / "weights.npz", **arrays)  # type: ignore[arg-type]
 
@@ -90,13 +91,16 @@ def write_onnx(model: keras.Model, path: Path, *, for_integers: bool = False) ->
         for_integers: in the form that computes fastest once it is quantised.
     """
     if model.name == networks.RESUNET:
-        arrays = {variable.path: np.asarray(variable.value) for variable in model.weights}
+        arrays = {variable.path: keras.ops.convert_to_numpy(variable.value) for variable in model.weights}
         onnx.save(resunet_graph(arrays, model.input_shape[1], LEAST_KERNEL, copied=for_integers), path)
         return
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "plain.onnx"
-        model(np.zeros((1, *model.input_shape[1:]), np.float32))
-        model.export(plain, format="onnx", verbose=False)
+        if keras.backend.backend() == "tensorflow":
+            export(model, plain)
+        else:
+            write_keras(model, Path(scratch))
+            export_apart(Path(scratch) / "architecture.json", Path(scratch) / "weights.npz", plain)
         graph = onnx.load(plain)
     pad_in_pooling(graph.graph)
     spread_offsets(graph.graph, model.input_shape[1:])

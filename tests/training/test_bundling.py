@@ -53,8 +53,13 @@ def test_the_licence_comes_from_the_data_and_from_where_the_training_started(tmp
     assert licence_of(TrainConfig("segment", "data", licence="CC0", start=str(first.folder))) == "CC0 and CC BY-NC-SA 4.0"
 
 
-def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("trained_on", ["tensorflow", "torch"])
+def test_what_begins_as_the_classifier_does_neither_pads_nor_adds_by_the_pixel(
+    trained_on: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: trained_on)
     monkeypatch.setattr(bundling, "halve_kernels", lambda model: None)  # its rounding is as large as what this looks for
+    monkeypatch.setattr(bundling, "is_kernel", lambda path, value: False)
     layers = keras.layers
     image = x = keras.Input((64, 64, 3))
     x = layers.Rescaling(255.0, offset=[-123.0, -116.0, -103.0])(x)
