@@ -22,7 +22,7 @@ from ..imaging.volume import Volume
 from . import preprocess
 from .bundle import ModelBundle
 from .engine import Engine
-from .fit import fit_note, fit_of
+from .fit import fit_note, fit_of, foreign_by_tags
 from .kept import Answer
 from .load import Models
 from .postprocess import NETWORK_PIXELS, CleanUp, Decision, clean
@@ -284,9 +284,10 @@ def finish(scan: Answers, decision: Decision, gated: np.ndarray, models: Models)
         )
         for z in range(len(volume))
     )
-    fit = fit_of(models.classify_bundle, scan.features)
+    foreign = foreign_by_tags(volume.facts)
+    fit = 0.0 if foreign else fit_of(models.classify_bundle, scan.features)
     notes = [*models.notes, *models.classifier.notes, *models.segmenter.notes]
-    if note := fit_note(models.classify_bundle, fit):
+    if note := fit_note(models.classify_bundle, fit, foreign):
         notes.append(note)
     return ScanResult(
         predictions,

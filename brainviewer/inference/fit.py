@@ -9,6 +9,8 @@ know (a T1 alone, sequences in each other's place, inverted): those lie no farth
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -70,9 +72,40 @@ def score(distance: float, known: float, foreign: float) -> float:
     return float(0.5 ** ((distance - known) / (foreign - known)))
 
 
-def fit_note(bundle: ModelBundle, fit: float | None) -> str:
-    """A sentence for the user where the scan does not resemble what the models know."""
+def foreign_by_tags(facts: Mapping[str, str]) -> str:
+    """What a scan's own tags say that it is, where that is nothing that a model of the brain in MRI knows, or "".
+
+    Features alone do not tell every other part of the body from a head; only terms are believed that mean one for certain.
+
+    Args:
+        facts: of a `Volume`.
+    """
+    part, modality = facts.get("Body part", ""), facts.get("Modality", "")
+    if re.sub(r"[^A-Z]", "", part.upper()) in OTHER_PARTS:
+        return part
+    return modality if modality in OTHER_MODALITIES else ""
+
+
+_OTHER_PARTS = """
+ABDOMEN ABDOMENPELVIS ADRENAL ANKLE AORTA ARM BLADDER BREAST CALF CERVICALSPINE CHEST CHESTABDOMEN CHESTABDPELVIS CLAVICLE COCCYX COLON CSPINE
+CTSPINE ELBOW ESOPHAGUS EXTREMITY FEMUR FINGER FOOT FOREARM HAND HEART HIP HUMERUS KIDNEY KNEE LEG LIVER LOWEREXTREMITY LOWERLEG LSPINE LSSPINE
+LUMBARSPINE LUNG NECK PANCREAS PELVIS PROSTATE RECTUM RIB SCAPULA SHOULDER SPINE SPLEEN SSPINE STERNUM STOMACH TESTIS THIGH THORACICSPINE THORAX
+THUMB THYROID TLSPINE TOE TSPINE UPPERARM UPPEREXTREMITY UTERUS WHOLEBODY WRIST
+"""
+OTHER_PARTS = frozenset(_OTHER_PARTS.split())
+"""Terms of DICOM's table of body parts (PS3.16, annex L) without a brain in the picture, and what is usually written in their place."""
+OTHER_MODALITIES = frozenset({"CR", "CT", "DX", "MG", "NM", "OPT", "PT", "RF", "US", "XA"})
+
+
+def fit_note(bundle: ModelBundle, fit: float | None, foreign: str = "") -> str:
+    """A sentence for the user where the scan does not resemble what the models know.
+
+    Args:
+        foreign: of `foreign_by_tags`.
+    """
+    known = bundle.details.get("fit", {}).get("words", "the MRI scans that the models were trained on")
+    if foreign:
+        return f'Its tags say "{foreign}", and the models know {known}: their answer may mean nothing.'
     if fit is None or fit >= AMBER_FIT:
         return ""
-    known = bundle.details.get("fit", {}).get("words", "the MRI scans that the models were trained on")
     return f"This scan does not resemble {known}: the models' answer may mean nothing."

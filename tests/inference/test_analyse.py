@@ -59,6 +59,24 @@ def same(a: Prediction, b: Prediction) -> bool:
     return facts[0] == facts[1] and masks
 
 
+@pytest.mark.parametrize(
+    ("facts", "foreign"),
+    [
+        ({}, ""),
+        ({"Modality": "MR", "Body part": "BRAIN"}, ""),
+        ({"Modality": "MR", "Body part": "Kopf"}, ""),
+        ({"Modality": "MR", "Body part": "ABDOMEN"}, "ABDOMEN"),
+        ({"Modality": "MR", "Body part": "L-Spine"}, "L-Spine"),
+        ({"Modality": "CT", "Body part": "HEAD"}, "CT"),
+    ],
+)
+def test_what_the_tags_say_of_another_part_of_the_body_is_believed(volume: Volume, models: Models, facts: dict, foreign: str) -> None:
+    result = analyse(replace(volume, facts=facts), models)
+    assert result.fit == (0 if foreign else None)
+    assert any(f'Its tags say "{foreign}"' in note for note in result.notes) == bool(foreign)
+    assert result.slices_with_tumour == len(TUMOUR), "it is analysed all the same"
+
+
 def test_finds_the_squares_and_drops_the_speck(volume: Volume, models: Models) -> None:
     result = analyse(volume, models)
     assert [p.z for p in result.predictions if p.tumour] == list(TUMOUR)
