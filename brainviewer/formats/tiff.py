@@ -92,7 +92,7 @@ def _series(root: Path, group: PictureGroup) -> Series:
     marked = sum(item.mask is not None for item in group.slices)
     if 0 < marked < len(group.slices):
         notes.append(
-            f"{count(len(group.slices) - marked, 'slice')} of {len(group.slices)} came without a usable reference mask; their reference is empty."
+            f"{count(len(group.slices) - marked, 'slice')} of {len(group.slices)} came without a usable reference mask; nothing is marked there."
         )
     spacing = spacing_of(first.picture) if group.is_file else None
     if spacing is not None:

@@ -339,14 +339,10 @@ def _near_duplicates(traces: Sequence[Trace], copies: set[tuple[str, str]]) -> I
     marks = np.stack([trace.fingerprint for trace in traces])
     owners = np.unique([trace.patient for trace in traces], return_inverse=True)[1]
     across: dict[tuple[str, str], list[tuple[float, Trace, Trace]]] = defaultdict(list)
-    for start in range(0, len(traces), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        alike = marks[rows] @ marks[start:].T
-        alike[owners[rows][:, np.newaxis] == owners[start:]] = -1
-        for i, j in zip(*np.nonzero(alike >= LIKENESS), strict=True):
-            one, two = traces[start + i], traces[start + j]
-            if i < j and (one.patient, two.patient) not in copies:
-                across[one.patient, two.patient].append((float(alike[i, j]), one, two))
+    for i, j, likeness in pairs_alike(marks, owners):
+        one, two = traces[i], traces[j]
+        if (one.patient, two.patient) not in copies:
+            across[one.patient, two.patient].append((likeness, one, two))
     for (old, new), pairs in across.items():
         likeness, one, two = max(pairs, key=lambda pair: pair[0])
         slices = len({trace.file + str(trace.slice) for _, _, trace in pairs})
@@ -355,6 +351,22 @@ def _near_duplicates(traces: Sequence[Trace], copies: set[tuple[str, str]]) -> I
             f"e.g. {_name(two)} and {_name(one)} (likeness {likeness:.2f}). On two sides of a split they flatter every score."
         )
         yield Finding("near-duplicate", new, two.file, two.slice, text)
+
+
+def pairs_alike(marks: np.ndarray, owners: np.ndarray) -> Iterator[tuple[int, int, float]]:
+    """Positions i < j of slices of different scans that are equal or nearly so, with their likeness.
+
+    Args:
+        marks: (N, FINGERPRINT ** 2) float32, fingerprints.
+        owners: (N,) int, whose slice each is.
+    """
+    for start in range(0, len(marks), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        alike = marks[rows] @ marks[start:].T
+        alike[owners[rows][:, np.newaxis] == owners[start:]] = -1
+        for i, j in zip(*np.nonzero(alike >= LIKENESS), strict=True):
+            if i < j:
+                yield int(start + i), int(start + j), float(alike[i, j])
 
 
 def check_classes(patients: Sequence[Patient]) -> list[Finding]:

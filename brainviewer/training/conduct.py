@@ -42,9 +42,11 @@ def conduct(run: Run, say: Callable[[str], None] = lambda text: None) -> bool:
                 continue
             if stage is not run:
                 stage.stop_file = run.stop_file  # one wish for both
-            train(stage, lambda logs: say(str(logs)))
+            stage.on_note = say
+            train(stage, lambda logs: say("Epoch done: " + ", ".join(f"{name} {value:g}" for name, value in logs.items())))
             if not stage.complete():
                 return False
+        run.on_note = say
         finish_run(run, lambda text: _tell(run, text, say), lambda done, total, note: _judging(run, done, total))
     except Cancelled:
         run.log("stopped", reason="asked")
@@ -78,7 +80,7 @@ def sentence_of(error: Exception) -> TrainingError:
         return TrainingError(f'The training stopped: "{error.filename}" cannot be used ({error.strerror}).', "See to it and resume the run.")
     if memory.ran_out(error):
         return TrainingError("The training stopped: memory ran out.", "Choose a smaller size, or close other programs, and resume the run.")
-    return TrainingError(UNEXPECTED, f"The run's output.log has the details ({type(error).__name__}).")
+    return TrainingError(UNEXPECTED, f"The details ({type(error).__name__}) are in what it printed, or in its output.log.")
 
 
 def _failed(run: Run, error: BrainviewerError) -> None:

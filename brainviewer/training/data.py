@@ -13,7 +13,7 @@ from ..errors import ReadError, TrainingError
 from ..formats import Series, open_volume, scan
 from ..formats.series import listed, stem_of
 from ..inference import preprocess
-from .check import check_files
+from .check import check_files, fingerprint, pairs_alike
 
 RARE_SITE = 4
 LEAKY_TEST, LEAKY_VALIDATION = 0.15, 0.15
@@ -136,11 +136,16 @@ def mask_to_network(mask: np.ndarray, size: int) -> np.ndarray:
 
 
 def split_patients(
-    cases: Sequence[Case], validation: float, seed: int, say: Callable[[str], None] = lambda text: None
+    cases: Sequence[Case],
+    validation: float,
+    seed: int,
+    say: Callable[[str], None] = lambda text: None,
+    groups: Sequence[Sequence[int]] | None = None,
 ) -> tuple[list[int], list[int]]:
     """Positions of the training and validation cases, stratified by site; sites with few patients count as one.
 
     Args:
+        groups: positions that stay on one side (`alike`); each case for itself by default.
         say: is told where so few patients cannot be stratified, which then are drawn at random.
 
     Raises:
@@ -148,17 +153,35 @@ def split_patients(
     """
     from sklearn.model_selection import train_test_split
 
-    if len(cases) < 2:
+    units = [[n] for n in range(len(cases))] if groups is None else groups
+    if len(units) < 2:
         raise TrainingError("A split by patient needs at least two patients.", "Add labelled patients.")
-    sites = strata_of([case.site for case in cases])
-    held = max(1, min(len(cases) - 1, round(validation * len(cases))))
+    sites = strata_of([cases[unit[0]].site for unit in units])
+    held = max(1, min(len(units) - 1, round(validation * len(units))))
     kinds = len(set(sites))
     stratify: list[str] | None = sites
-    if kinds > 1 and (held < kinds or len(cases) - held < kinds or min(Counter(sites).values()) < 2):
-        say(f"{len(cases)} patients are too few to keep {held} of {kinds} sites for validation: they are drawn at random instead.")
+    if kinds > 1 and (held < kinds or len(units) - held < kinds or min(Counter(sites).values()) < 2):
+        say(f"{len(units)} patients are too few to keep {held} of {kinds} sites for validation: they are drawn at random instead.")
         stratify = None
-    train, held_out = train_test_split(range(len(cases)), test_size=held, random_state=seed, stratify=stratify)
-    return sorted(train), sorted(held_out)
+    train, held_out = train_test_split(range(len(units)), test_size=held, random_state=seed, stratify=stratify)
+    return sorted(n for unit in train for n in units[unit]), sorted(n for unit in held_out for n in units[unit])
+
+
+def alike(cases: Sequence[Case], slices: Slices) -> list[list[int]]:
+    """Positions of the cases in groups that belong on one side of a split: those some of whose slices are equal or nearly so (a patient under two
+    names, a second export). On two sides they would flatter every score."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    marks = [fingerprint(image[..., image.shape[-1] // 2]) for image in slices.images]
+    usable = [n for n, mark in enumerate(marks) if mark is not None]
+    owners = slices.cases[usable]
+    links = np.array([(owners[i], owners[j]) for i, j, _ in pairs_alike(np.array([marks[n] for n in usable], np.float32), owners)], int).reshape(
+        -1, 2
+    )
+    graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), (len(cases), len(cases)))
+    group_of = connected_components(graph, directed=False)[1]
+    return [np.flatnonzero(group_of == group).tolist() for group in dict.fromkeys(group_of.tolist())]
 
 
 def strata_of(sites: Sequence[str]) -> list[str]:

@@ -18,9 +18,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from .. import paths
 from ..errors import TrainingError
@@ -60,7 +61,7 @@ class TrainConfig:
         substitution: probability that all channels become FLAIR.
         paste: probability that a slice gets a tumour of another one ("segment" only).
         patience: epochs without a better validation score before the run stops early.
-        device: "auto" (a GPU where TensorFlow finds one), "cpu" or "gpu".
+        device: "auto" (a GPU where Keras' backend finds one), "cpu" or "gpu".
     """
 
     task: str
@@ -102,6 +103,13 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, document: dict) -> TrainConfig:
+        """Settings as `to_json` gives them; what is left out is as above.
+
+        Raises:
+            TrainingError: for a name that is not known, and for a value of another kind or beyond what makes sense.
+        """
+        if not isinstance(document, dict):
+            raise TrainingError("The training settings must be names with values.", 'For example {"task": "segment", "data": "FOLDER"}.')
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(document) - known)
         if unknown:
@@ -110,12 +118,13 @@ class TrainConfig:
         if missing:
             raise TrainingError(f"The training settings lack: {', '.join(missing)}.")
         values = dict(document)
+        for name, value in document.items():
+            _check(name, value)
         if "phases" in values:
             values["phases"] = tuple(Phase(**phase) for phase in values["phases"])
         values["validation_patients"] = tuple(values.get("validation_patients", ()))
-        for name, known_values in (("task", TASKS), ("split", SPLITS)):
-            if values.get(name, known_values[0]) not in known_values:
-                raise TrainingError(f'The training settings ask for the {name} "{values[name]}".', f"Known are: {', '.join(known_values)}.")
+        if odd := [phase.size for phase in values.get("phases", ()) if phase.size % GRID[values["task"]]]:
+            raise TrainingError(f"In the training settings a phase has {odd[0]} pixels a side.", f"It must be a multiple of {GRID[values['task']]}.")
         if values.get("refit") and (values["task"] != "segment" or values.get("split", "patient") != "patient"):
             raise TrainingError(
                 "The training settings ask for a refit, which only a segmenter with a split by patient can have.",
@@ -125,6 +134,56 @@ class TrainConfig:
 
 
 SPLITS = ("patient", "slice_leaky")
+WORDS = {"task": TASKS, "split": SPLITS, "precision": ("float32", "mixed_bfloat16"), "device": ("auto", "cpu", "gpu")}
+LIMITS = {
+    "validation": (0.01, 0.99),
+    "seed": (0, 2**31 - 1),
+    "batch": (1, 4096),
+    "learning_rate": (1e-12, 1),
+    "weight_decay": (0, 1),
+    "warmup": (0, 1),
+    "negatives": (0, 1_000_000),
+    "auxiliary": (0, 1000),
+    "strength": (0, 2),
+    "substitution": (0, 1),
+    "paste": (0, 1),
+    "patience": (1, 1_000_000),
+    "size": (16, 1024),
+    "epochs": (1, 100_000),
+}
+"""The least and the most of each number."""
+GRID = {"classify": 32, "segment": 16}
+"""What the sides of a network's input must be a multiple of: each stage halves them."""
+
+
+def _check(name: str, value: Any) -> None:
+    """Whether a setting can be meant.
+
+    Raises:
+        TrainingError: if not.
+    """
+    kind = {field.name: str(field.type) for field in (*fields(TrainConfig), *fields(Phase))}[name]
+    if name == "phases":
+        right = (
+            isinstance(value, list | tuple) and bool(value) and all(isinstance(phase, dict) and set(phase) == {"size", "epochs"} for phase in value)
+        )
+        wanted = 'a list of {"size": pixels, "epochs": number}'
+        for part, number in [entry for phase in value for entry in phase.items()] if right else ():
+            _check(part, number)
+    elif name == "validation_patients":
+        right, wanted = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value), "a list of names"
+    elif name in WORDS:
+        right, wanted = value in WORDS[name], f"one of {', '.join(WORDS[name])}"
+    elif name in LIMITS:
+        least, most = LIMITS[name]
+        numbers = int if kind == "int" else int | float
+        right = isinstance(value, numbers) and not isinstance(value, bool) and least <= value <= most
+        what = "a whole number" if kind == "int" else "a number"
+        wanted = f"{what} from {least} to {most}"
+    else:
+        right, wanted = isinstance(value, bool if kind == "bool" else str), "true or false" if kind == "bool" else "a text"
+    if not right:
+        raise TrainingError(f'In the training settings "{name}" is {json.dumps(value)[:60]}.', f"It must be {wanted}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +229,8 @@ class Run:
         self.report_file = self.folder / "report.json"
         self.output_file = self.folder / "output.log"
         self.bundle = self.folder / "bundle"
+        self.on_note: Callable[[str], None] = lambda text: None
+        """Is told the sentences of this object's notes, for whoever watches the process and not the file."""
         self._hold = Hold(self.lock_file)
 
     @property
@@ -260,6 +321,8 @@ class Run:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
             end = b"" if file.read(1) in (b"", b"\n") else b"\n"
             file.write(end + json.dumps(asdict(event)).encode() + b"\n")
+        if kind in ("note", "batch"):
+            self.on_note(str(logs.get("text", "")))
 
     def complete(self) -> bool:
         """Whether the training itself has come to its end: the last epoch, no better score for a while, or the wish to keep the best."""

@@ -291,10 +291,19 @@ def positions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training and the validation slices."""
     if config.split == "patient":
+        groups = data.alike(cases, slices)
+        if len(groups) == 1 < len(cases):
+            say("All patients have slices that are equal, or nearly so, to another's: every score is flattered.")
+            groups = [[n] for n in range(len(cases))]
+        for group in groups:
+            if len(group) > 1:
+                names = listed([cases[n].patient for n in group])
+                kept = "" if config.validation_patients else ": they are kept on the same side of the split"
+                say(f"Have slices that are equal, or nearly so{kept}: {names}.")
         if config.validation_patients:
             by_case = data.named_split(cases, config.validation_patients)
         else:
-            by_case = data.split_patients(cases, config.validation, config.seed, say)
+            by_case = data.split_patients(cases, config.validation, config.seed, say, groups)
         train, validation = (np.flatnonzero(np.isin(slices.cases, side)) for side in by_case)
         return train, validation
     if config.split == "slice_leaky":
@@ -319,7 +328,7 @@ def settled(
     if config.refit:
         say("The validation patients are learned from as well: their scores tell nothing of other patients, and the last epoch counts as the best.")
         training = np.sort(np.concatenate([training, validation]))
-    check_classes(config, slices.labels[training], slices.labels[validation])
+    check_classes(config, slices.labels[training], slices.labels[validation], say)
     write_atomic(file, json.dumps(split_names(config, cases, slices, training, validation)).encode())
     return training, validation
 
@@ -347,7 +356,7 @@ def positions_of(
     return train, validation
 
 
-def check_classes(config: TrainConfig, training: np.ndarray, validation: np.ndarray) -> None:
+def check_classes(config: TrainConfig, training: np.ndarray, validation: np.ndarray, say: Callable[[str], None]) -> None:
     """Whether there is anything to learn, from the labels (N,) bool of both sides.
 
     Raises:
@@ -357,8 +366,10 @@ def check_classes(config: TrainConfig, training: np.ndarray, validation: np.ndar
         raise TrainingError("A side of the split holds no usable slice.", "Add patients, or choose another share for validation.")
     if not training.any():
         raise TrainingError("No slice to learn from shows a tumour.", "Add patients whose masks are not empty.")
-    if config.task == "classify" and training.all():
-        raise TrainingError("Every slice to learn from shows a tumour: there is nothing to tell apart.", "Add slices without tumour.")
+    if training.all():
+        if config.task == "classify":
+            raise TrainingError("Every slice to learn from shows a tumour: there is nothing to tell apart.", "Add slices without tumour.")
+        say("Every slice to learn from shows a tumour: the network learns nothing of slices without one.")
 
 
 def split_names(config: TrainConfig, cases: list[data.Case], slices: data.Slices, training: np.ndarray, validation: np.ndarray) -> dict:

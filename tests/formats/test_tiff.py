@@ -102,7 +102,7 @@ def test_a_mask_of_another_size_is_left_out_and_said(tmp_path):
     assert [row.why for row in listing.ignored] == ["The reference mask has 10 x 12 pixels, its slice 20 x 24."]
     assert volume.reference is not None
     assert volume.reference.sum(axis=(1, 2)).tolist() == [1, 0, 3]
-    assert "1 slice of 3 came without a usable reference mask; their reference is empty." in volume.notes
+    assert "1 slice of 3 came without a usable reference mask; nothing is marked there." in volume.notes
 
 
 def test_which_slices_are_labelled_and_how_many_levels_their_masks_have(tmp_path):

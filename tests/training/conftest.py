@@ -13,11 +13,12 @@ from brainviewer.training.run import TrainConfig
 
 
 def make_patient(folder: Path, name: str, slices: int, rng: np.random.Generator, tumour: range = range(0)) -> None:
-    """A patient in the data set's layout: bright discs in the dark, a brighter square where there is a tumour."""
+    """A patient in the data set's layout: discs of a structure of their own in the dark, a brighter square where there is a tumour."""
     (folder / name).mkdir(parents=True)
     for n in range(1, slices + 1):
-        image, mask = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.uint8)
-        cv2.circle(image, (32, 32), 24, (90, 100, 110), -1)
+        disc, mask = cv2.circle(np.zeros((64, 64, 1), np.uint8), (32, 32), 24, 1, -1), np.zeros((64, 64), np.uint8)
+        texture = cv2.resize(rng.integers(60, 130, (16, 16, 3)).astype(np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC)
+        image = texture * disc.reshape(64, 64, 1)
         if n in tumour:
             y, x = rng.integers(18, 34, 2)
             image[y : y + 12, x : x + 12, 1] = 230

@@ -1,5 +1,6 @@
 """Index, splits and loading of labelled slices."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +140,22 @@ def test_too_few_patients_for_their_sites_are_split_at_random_and_that_is_said()
     assert "at random" in said[0]
     with pytest.raises(TrainingError, match="two patients"):
         data.split_patients(cases[:1], 0.15, 1)
+
+
+def test_patients_with_equal_slices_stay_on_one_side(make_patients: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_patients(tmp_path, 6, 4, range(1, 3))
+    first = sorted(path for path in folder.iterdir() if path.is_dir())[0]
+    twin = shutil.copytree(first, folder / "TCGA_B_9999_19990101")  # the same patient under another name
+    for path in list(twin.iterdir()):
+        path.rename(twin / path.name.replace(first.name, twin.name))
+    cases = data.index(folder)
+    groups = data.alike(cases, data.load(cases, 64))
+    assert [[cases[n].patient for n in group] for group in groups if len(group) > 1] == [[first.name, twin.name]]
+    assert sorted(n for group in groups for n in group) == list(range(7))
+    for seed in range(12):
+        sides = data.split_patients(cases, 0.34, seed, groups=groups)
+        assert sorted(sides[0] + sides[1]) == list(range(7))
+        assert any(set(groups[0]) <= set(side) for side in sides)
 
 
 def test_validation_patients_may_be_given_by_name() -> None:

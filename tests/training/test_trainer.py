@@ -347,9 +347,12 @@ def test_settings_that_make_no_sense(folder: Path, tmp_path: Path, changes: dict
     ],
 )
 def test_what_cannot_teach_gets_a_sentence(folder: Path, task: str, training: list[bool], validation: list[bool], words: str) -> None:
+    said: list[str] = []
     with pytest.raises(TrainingError, match=words):
-        trainer.check_classes(config(folder, task=task), np.array(training), np.array(validation, bool))
-    trainer.check_classes(config(folder), np.array([True, True]), np.array([False]))
+        trainer.check_classes(config(folder, task=task), np.array(training), np.array(validation, bool), said.append)
+    assert not said
+    trainer.check_classes(config(folder), np.array([True, True]), np.array([False]), said.append)
+    assert "nothing of slices without one" in said[0]
 
 
 def test_negatives_are_drawn_anew_each_epoch(folder: Path) -> None:
