@@ -41,10 +41,15 @@ KINDS = {
 }
 """Every kind of finding and its heading, the gravest first."""
 
-OUTSIDE_SHARE = 0.2
-"""A mask with more of its pixels outside the head is misaligned. Among the 1,113 masks of the LGG data the highest share is 0.09."""
+OUTSIDE_SHARE = 0.1
+"""A mask with more of its pixels outside the head is misaligned. Of the masks of the 90 LGG patients here none has a pixel there; with all masks of a
+patient moved by 100 pixels, 80 of the 90 are found."""
 HEAD_LEVEL = 0.04
 """Of the shown range: what is darker in every channel is no part of the head."""
+NOISE_LEVEL = 6 * HEAD_LEVEL
+"""The same where air is noisy, at most: so that corners that a head fills are not taken for air."""
+ABOVE_AIR = 1.5
+"""The head begins this many times above what the corners hold."""
 FINGERPRINT = 32
 LIKENESS = 0.95
 """Correlation of two fingerprints from which slices of different patients are near-duplicates. Among the 90 LGG patients here the highest is
@@ -251,8 +256,7 @@ def _check_pixels(volume: Volume) -> Iterator[Finding]:
             text = f'The mask of "{Path(volume.sources[z]).name}" is empty between two slices with tumour.'
             yield Finding("mask-empty", key, volume.sources[z], z, text)
     shown = Window.auto(volume.voxels)
-    dark = shown.low + HEAD_LEVEL * shown.width
-    shares = {z: outside_share(volume[z], volume.reference[z], dark) for z in np.flatnonzero(marked).tolist()}
+    shares = {z: outside_share(volume[z], volume.reference[z], shown) for z in np.flatnonzero(marked).tolist()}
     away = {z: share for z, share in shares.items() if share > OUTSIDE_SHARE}
     if away:
         z = max(away, key=away.__getitem__)
@@ -262,9 +266,17 @@ def _check_pixels(volume: Volume) -> Iterator[Finding]:
         yield Finding("mask-misaligned", key, volume.sources[z], z, text)
 
 
-def outside_share(image: np.ndarray, mask: np.ndarray, dark: float) -> float:
-    """Which share of a mask (Y, X) bool, 0..1, lies where its slice (Y, X, C) is dark in every channel and not enclosed by the head."""
-    head = (image.max(axis=-1) > dark).astype(np.uint8)
+def outside_share(image: np.ndarray, mask: np.ndarray, shown: Window) -> float:
+    """Which share of a mask (Y, X) bool, 0..1, lies where its slice (Y, X, C) is no brighter than air in every channel and not enclosed by the head.
+
+    Args:
+        shown: the scan's range.
+    """
+    grey = (image.max(axis=-1).astype(np.float32) - shown.low) / max(shown.width, 1e-6)
+    grey = cv2.GaussianBlur(grey, (0, 0), max(grey.shape) / 128)
+    n = max(2, max(grey.shape) // 16)
+    corners = np.concatenate([grey[y, x].ravel() for y in (slice(n), slice(-n, None)) for x in (slice(n), slice(-n, None))])
+    head = (grey > np.clip(ABOVE_AIR * np.percentile(corners, 95), HEAD_LEVEL, NOISE_LEVEL)).astype(np.uint8)
     side = max(3, max(head.shape) // 16 | 1)
     head = cv2.morphologyEx(head, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     return float(1 - head[mask].mean())

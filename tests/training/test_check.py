@@ -101,6 +101,19 @@ def test_a_mask_beside_the_head(heads: Path) -> None:
     assert (finding.kind, finding.patient, finding.slice) == ("mask-misaligned", "p1", 2)
 
 
+def test_a_mask_in_noisy_air_beside_the_head(heads: Path) -> None:
+    rng = np.random.default_rng(0)
+    for path in heads.glob("p1/p1_?.tif"):
+        picture = read(path)
+        cv2.imwrite(str(path), np.maximum(picture, rng.integers(0, 40, picture.shape).astype(np.uint8)))
+    assert findings(heads) == []
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:8, :8] = 255
+    cv2.imwrite(str(heads / "p1" / "p1_3_mask.tif"), mask)
+    finding = only(heads)
+    assert (finding.kind, finding.patient, finding.slice) == ("mask-misaligned", "p1", 2)
+
+
 def test_the_dark_within_a_head_is_no_outside(heads: Path) -> None:
     path = heads / "p1" / "p1_3.tif"
     picture = read(path)
