@@ -168,8 +168,8 @@ def html(
         if name in pictures
     ]
     sections = [
-        page.section("Masks", page.image(plots["dice.png"], "Dice by patient")),
-        page.section("Decisions", decisions),
+        page.section("Masks", page.image(plots["dice.png"], "Dice by patient"), page.folded("Dice and IoU by patient", by_patient(pipeline))),
+        page.section("Decisions", decisions, classification(pipeline["report"])),
         page.section("Best, median and worst", page.text(f"{SHOWN}. From left to right: {VIEWS}.", quiet=True), *shown),
         page.section("All figures", page.table(("measure", "value", "95 % interval"), rows), page.text(ABOUT, quiet=True)),
     ]
@@ -182,6 +182,22 @@ ABOUT = (
     "Intervals are by bootstrap over patients. Dice of a patient is over all voxels of the volume; slice Dice is over slices whose reference is not "
     "empty. The pipeline is what the program shows: both networks, the neighbouring slices and the clean-up in three dimensions."
 )
+
+
+def by_patient(pipeline: dict) -> str:
+    """Every patient's Dice and IoU, the worst first."""
+    dice, iou = pipeline["per_patient"], pipeline["per_patient_iou"]
+    return page.table(("patient", "Dice", "IoU"), [(patient, number(dice[patient]), number(iou[patient])) for patient in sorted(dice, key=dice.get)])
+
+
+def classification(report: dict) -> str:
+    """scikit-learn's classification report of the slice decisions."""
+    rows = [
+        (name, *(number(row[measure]) for measure in ("precision", "recall", "f1-score")), f"{row['support']:,.0f}")
+        for name, row in report.items()
+        if isinstance(row, dict)
+    ]
+    return page.table(("slices", "precision", "recall", "F1", "number"), rows)
 
 
 def number(value: float | None) -> str:

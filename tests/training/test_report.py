@@ -125,6 +125,12 @@ def test_the_report(data: Path, models: Models, tmp_path: Path) -> None:
     assert text.count("data:image/png;base64,") == text.count("<img") == 7
     assert text.count("http") == 0
     assert "Worst: p1, Dice 0.66" in text
+    for row in (
+        "<tr><td>p1</td><td class=number>0.66",
+        "<tr><td>no tumour</td><td class=number>1.000</td><td class=number>1.000</td><td class=number>1.000</td><td class=number>16</td></tr>",
+        "<tr><td>tumour</td><td class=number>1.000</td><td class=number>1.000</td><td class=number>1.000</td><td class=number>8</td></tr>",
+    ):
+        assert row in text
     picture = cv2.imread(str(tmp_path / "out" / "worst.png"))
     assert picture.shape[1] == 5 * 64 + 4 * 4, "five columns"
 
