@@ -64,9 +64,11 @@ def index(folder: Path, exclude: Sequence[str] = (), say: Callable[[str], None] 
 
     Raises:
         ReadError: if there is no such folder.
-        TrainingError: if there is no labelled scan.
+        TrainingError: if it is a file, or there is no labelled scan.
     """
     cases = []
+    if Path(folder).is_file():
+        raise TrainingError(f'"{folder}" is a file, not a folder of labelled scans.', "Choose the folder that holds them.")
     listing = scan(Path(folder))
     for finding in check_files(listing):
         if finding.kind != "other-file":

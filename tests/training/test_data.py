@@ -28,6 +28,12 @@ def test_index_is_in_natural_order_and_leaves_out_what_it_must(folder: Path) -> 
     assert [int(f.stem.split("_")[-1]) for f in cases[0].series.files] == list(range(1, 12))
 
 
+def test_a_file_is_no_folder_of_scans(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(TrainingError, match=r"settings.json. is a file, not a folder"):
+        data.index(tmp_path / "settings.json")
+
+
 def test_every_patient_has_a_name_of_its_own(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for folder, name in ((tmp_path, "1.2.84.0"), (tmp_path, "1.2.84.1"), (tmp_path / "a", "head"), (tmp_path / "b", "head")):
