@@ -46,8 +46,8 @@ def test_from_nothing_to_both_bundles_and_their_cards(small: Path, tmp_path: Pat
     reproduce.reproduce(small, runs, models, "", "float32", nothing_finished, lambda text: None)
 
     stages = [folder.name for folder in sorted(runs.iterdir()) if (folder / "config.json").exists()]
-    assert stages == ["classify-0", *(f"segment-{n}" for n in range(7))]
-    assert [Run(runs / f"segment-{n}").config().start for n in range(1, 7)] == [str(runs / f"segment-{n}") for n in range(6)]
+    assert stages == ["classify-0", *(f"segment-{n}" for n in range(9))]
+    assert [Run(runs / f"segment-{n}").config().start for n in range(1, 9)] == [str(runs / f"segment-{n}") for n in range(8)]
     for task, version in reproduce.VERSIONS.items():
         bundle = choose_bundle(models, task)
         assert bundle.version == version
@@ -94,4 +94,4 @@ def test_a_refit_that_is_rewritten_keeps_calibration_and_validation_figures(smal
     assert choose_bundle(models, "classify").details.get("decision") == before["classify"].details.get("decision")
 
     with pytest.raises(TrainingError, match="none is left to calibrate it"):
-        reproduce.reproduce(small, tmp_path / "third", models, "", "float32", finished | {"segment": runs / "segment-6"}, lambda text: None)
+        reproduce.reproduce(small, tmp_path / "third", models, "", "float32", finished | {"segment": runs / "segment-8"}, lambda text: None)
