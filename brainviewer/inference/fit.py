@@ -105,7 +105,7 @@ def fit_note(bundle: ModelBundle, fit: float | None, foreign: str = "") -> str:
     """
     known = bundle.details.get("fit", {}).get("words", "the MRI scans that the models were trained on")
     if foreign:
-        return f'Its tags say "{foreign}", and the models know {known}: their answer may mean nothing.'
+        return f'Its tags say "{foreign}": it is not {known}, and their answer may mean nothing.'
     if fit is None or fit >= AMBER_FIT:
         return ""
     return f"This scan does not resemble {known}: the models' answer may mean nothing."
