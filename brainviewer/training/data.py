@@ -178,10 +178,9 @@ def alike(cases: Sequence[Case], slices: Slices) -> list[list[int]]:
     marks = [fingerprint(image[..., image.shape[-1] // 2]) for image in slices.images]
     usable = [n for n, mark in enumerate(marks) if mark is not None]
     owners = slices.cases[usable]
-    links = np.array([(owners[i], owners[j]) for i, j, _ in pairs_alike(np.array([marks[n] for n in usable], np.float32), owners)], int).reshape(
-        -1, 2
-    )
-    graph = coo_array((np.ones(len(links)), (links[:, 0], links[:, 1])), (len(cases), len(cases)))
+    stack = np.array([marks[n] for n in usable], np.float32)
+    links = np.array([(owners[i], owners[j]) for i, j, _ in pairs_alike(stack, owners)], int).reshape(-1, 2).T
+    graph = coo_array((np.ones(links.shape[1]), tuple(links)), (len(cases), len(cases)))
     group_of = connected_components(graph, directed=False)[1]
     return [np.flatnonzero(group_of == group).tolist() for group in dict.fromkeys(group_of.tolist())]
 
