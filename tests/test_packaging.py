@@ -67,9 +67,11 @@ def test_what_must_not_be_there_ends_the_build(contents: ModuleType, place: str)
         contents.refuse([(place, f"/x/{place}", "BINARY")])
 
 
-def test_a_library_that_nobody_reviewed_ends_the_build(contents: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["/usr", "/opt/python"])
+def test_a_library_that_nobody_reviewed_ends_the_build(contents: ModuleType, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("system libraries are told apart under Linux")
+    monkeypatch.setattr(sys, "base_prefix", prefix)
     with pytest.raises(SystemExit, match="look at its licence"):
         contents.licences([("libstrange.so.1", "/usr/lib/libstrange.so.1", "BINARY")], tmp_path, tmp_path)
 

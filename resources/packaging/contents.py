@@ -9,6 +9,7 @@ import shutil
 import site
 import subprocess
 import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
@@ -245,7 +246,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     owners = _owners()
     used: dict[str, metadata.Distribution] = {}
     libraries: dict[str, str] = {}
-    prefix = Path(sys.base_prefix).resolve()
+    own = (*_python_folders(), root, scratch)
     for name, source, kind in toc:
         if not source or source == "-" or kind in ("SYMLINK", "OPTION"):
             continue
@@ -253,7 +254,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
         owner = owners.get(str(path))
         if owner is not None:
             used[_plain(owner.metadata["Name"])] = owner
-        elif any(path.is_relative_to(own) for own in (prefix, root, scratch)):
+        elif any(path.is_relative_to(folder) for folder in own):
             continue
         elif sys.platform.startswith("linux") and ".so" in path.name:
             libraries[path.name] = str(path)
@@ -270,6 +271,13 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
         "The packaged program also holds the following parts, each under its own licence.\n"
     )
     return "\n".join([head, *pages])
+
+
+def _python_folders() -> list[Path]:
+    """What belongs to Python alone: where it lies in the system's folders, only its standard library, as all other libraries lie beside it."""
+    prefix = Path(sys.base_prefix).resolve()
+    alone = prefix not in (Path("/usr"), Path("/usr/local"))
+    return [prefix] if alone else [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 
 
 @cache
