@@ -246,7 +246,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     owners = _owners()
     used: dict[str, metadata.Distribution] = {}
     libraries: dict[str, str] = {}
-    own = (*_python_folders(), root, scratch)
+    own = (_python_folder(), root, scratch)
     for name, source, kind in toc:
         if not source or source == "-" or kind in ("SYMLINK", "OPTION"):
             continue
@@ -273,11 +273,10 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
     return "\n".join([head, *pages])
 
 
-def _python_folders() -> list[Path]:
+def _python_folder() -> Path:
     """What belongs to Python alone: where it lies in the system's folders, only its standard library, as all other libraries lie beside it."""
     prefix = Path(sys.base_prefix).resolve()
-    alone = prefix not in (Path("/usr"), Path("/usr/local"))
-    return [prefix] if alone else [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
+    return Path(sysconfig.get_path("stdlib")).resolve() if prefix in (Path("/usr"), Path("/usr/local")) else prefix
 
 
 @cache
