@@ -126,6 +126,9 @@ def build(arguments: Sequence[str]) -> int:
         missing = {"objdump": "with which PyInstaller finds libraries", "strip": "which makes large libraries smaller"}
         if any(not shutil.which(tool) for tool in missing):
             system_packages({"binutils": " and ".join(f"{tool}, {why}" for tool, why in missing.items())})
+        library = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+        if sys.base_prefix == "/usr" and not loads(f"{library}.so.1.0"):  # Debian keeps it apart from Python
+            system_packages({library: f"{library}.so.1.0"}, needed=True)
     python = environment()
     cpu_tensorflow(python)
     say("building the executable (some minutes)")

@@ -224,7 +224,13 @@ def test_models_and_bench(dev: ModuleType, calls: list[Any], tmp_path: Path) -> 
     assert [command for command, _ in calls] == [["-m", "brainviewer.training.reproduce", str(tmp_path)], ["-m", "brainviewer", "bench", "--json"]]
 
 
-def test_build_runs_pyinstaller_and_then_the_selftest(dev: ModuleType, calls: list[Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_build_runs_pyinstaller_and_then_the_selftest(
+    dev: ModuleType, calls: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(dev, "system_packages", lambda missing, needed=False: asked.extend(missing))
+    monkeypatch.setattr(dev, "loads", lambda library: False)
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
     assert dev.main(["build"]) == 1
     assert "brainviewer.spec" in capfd.readouterr().err
     (tmp_path / "brainviewer.spec").write_text("")
@@ -233,6 +239,8 @@ def test_build_runs_pyinstaller_and_then_the_selftest(dev: ModuleType, calls: li
     executable.write_text("")
     assert dev.main(["build"]) == 0
     assert [command[-1] for command, _ in calls] == [str(tmp_path / "brainviewer.spec"), "selftest"]
+    if sys.platform == "linux":
+        assert f"libpython3.{sys.version_info.minor}" in asked, "which Debian keeps apart from its Python"
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="only there TensorFlow has two editions")
