@@ -254,7 +254,7 @@ def licences(toc: Toc, root: Path, scratch: Path) -> str:
         owner = owners.get(str(path))
         if owner is not None:
             used[_plain(owner.metadata["Name"])] = owner
-        elif any(path.is_relative_to(folder) for folder in own):
+        elif any(place.is_relative_to(folder) for folder in own for place in (path, Path(source))):  # Debian's sitecustomize.py links to /etc
             continue
         elif sys.platform.startswith("linux") and ".so" in path.name:
             libraries[path.name] = str(path)
