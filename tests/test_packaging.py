@@ -61,6 +61,13 @@ def test_what_is_never_loaded_stays_out_and_links_to_it_too(contents: ModuleType
     assert contents.wanted([plugin, library, link, ours, header]) == [plugin, ours]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="system libraries are told apart under Linux")
+def test_of_the_systems_libraries_only_what_is_asked_for_and_python_stay(contents: ModuleType) -> None:
+    python = ("libpython3.11.so.1.0", "/usr/lib/libpython3.11.so.1.0", "BINARY")
+    nobodys = ("libstrange.so.1", "/usr/lib/libstrange.so.1", "BINARY")
+    assert contents.needed([python, nobodys]) == [python]
+
+
 @pytest.mark.parametrize("place", ["cv2/qt/plugins/libqxcb.so", "libreadline.so.8"])
 def test_what_must_not_be_there_ends_the_build(contents: ModuleType, place: str) -> None:
     with pytest.raises(SystemExit, match="would be packaged"):

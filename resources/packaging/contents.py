@@ -117,10 +117,12 @@ def _is_unwanted(name: str) -> bool:
 
 
 def needed(toc: Toc) -> Toc:
-    """The same without the system's libraries that only something left out had brought along (Linux)."""
+    """The same without the system's libraries that only something left out had brought along (Linux). Python's own stays: no library asks for it, but the
+    executable loads it by name."""
     if not sys.platform.startswith("linux"):
         return toc
     system = {name: (name, source, kind) for name, source, kind in toc if source.startswith(("/lib/", "/usr/")) and "/" not in name}
+    system = {name: row for name, row in system.items() if not name.startswith("libpython")}
     kept = [row for row in toc if row[0] not in system]
     for row in kept:  # grows while it is walked
         if row[2] == "SYMLINK":
