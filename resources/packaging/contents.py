@@ -117,8 +117,8 @@ def _is_unwanted(name: str) -> bool:
 
 
 def needed(toc: Toc) -> Toc:
-    """The same without the system's libraries that only something left out had brought along (Linux). Python's own stays: no library asks for it, but the
-    executable loads it by name."""
+    """The same without the system's libraries that only something left out had brought along (Linux). Python's own stays: no library asks for it, but
+    the executable loads it by name."""
     if not sys.platform.startswith("linux"):
         return toc
     system = {name: (name, source, kind) for name, source, kind in toc if source.startswith(("/lib/", "/usr/")) and "/" not in name}
